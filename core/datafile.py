@@ -73,7 +73,10 @@ class RuleFile:
             text = path.read_bytes()
         except OSError as error:
             raise DataFileError(
-                file=self.name, line=1, problem=f"读不到文件({error.strerror})", remedy="请恢复该文件或检查路径与权限"
+                file=self.name,
+                line=1,
+                problem=f"读不到文件({error.strerror})",
+                remedy="请恢复该文件或检查路径与权限",
             ) from None
         self.checksum = sha256(text).hexdigest()
         try:

@@ -1,0 +1,94 @@
+"""What a request knows. One thing to know: who is asking is read from the database anew
+at each request, when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.types import Info as StrawberryInfo
+
+from api.identity import Claims
+from api.ids import public_id
+from core.cache import Cache
+from core.clock import day_of
+from core.database import Database
+from core.errors import Unauthenticated
+from core.keys import Keys
+from core.settings import Settings
+from partners.accounts import Principal, find_principal
+from partners.catalogue import Catalogue, catalogue_version, load_catalogue
+from partners.rulebook import Rulebook
+from partners.verification import Verifier
+
+
+@dataclass
+class State:
+    """What lives as long as the process."""
+
+    settings: Settings
+    keys: Keys
+    rulebook: Rulebook
+    database: Database
+    cache: Cache
+    clock: Callable[[], datetime]
+    catalogue: Catalogue = field(init=False)
+    verifier: Verifier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.verifier = Verifier(
+            keys=self.keys,
+            issuer=self.settings.issuer,
+            partner_public_id=lambda key: public_id("Partner", key),
+            offer_public_id=lambda key: public_id("Offer", key),
+        )
+
+    async def refresh_catalogue(self, connection: AsyncConnection) -> Catalogue:
+        """Read the catalogue again, for today."""
+        self.catalogue = await load_catalogue(connection, self.rulebook, on=day_of(self.clock()))
+        return self.catalogue
+
+    async def current_catalogue(self, connection: AsyncConnection, *, version: int | None = None) -> Catalogue:
+        """The catalogue in memory, read again where the database has another version or a new day has begun."""
+        found = await catalogue_version(connection) if version is None else version
+        if found != self.catalogue.version or self.catalogue.on != day_of(self.clock()):
+            return await self.refresh_catalogue(connection)
+        return self.catalogue
+
+
+@dataclass
+class Context:
+    """One request."""
+
+    state: State
+    claims: Claims | None
+    now: datetime
+    request_id: str
+    _principal: Principal | None = None
+
+    def signed_in(self) -> Claims:
+        """The claims of whoever is asking.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+        """
+        if self.claims is None:
+            raise Unauthenticated
+        return self.claims
+
+    async def principal(self, connection: AsyncConnection) -> Principal:
+        """Who is asking, as the database has it now.
+
+        Raises:
+            Unauthenticated: nobody, or an account whose right has ended.
+        """
+        if self._principal is None:
+            claims = self.signed_in()
+            self._principal = await find_principal(connection, account=claims.account, role=claims.role)
+        return self._principal
+
+
+class Info(StrawberryInfo[Context, None]):
+    """Strawberry's info with our context."""

@@ -1,0 +1,73 @@
+"""How failures reach a client. One thing to know: what is expected is a `Problem` in the answer; a client's mistake is
+a top-level error with a code; our bug is masked, logged with a request id, and says nothing else."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+from api.permissions import ANYONE, STAFF, access
+from core.errors import BadInput, ExpectedError
+from partners.offers import OfferUnlawful
+
+log = logging.getLogger("xinyi.api")
+
+
+@strawberry.type(description="A rule of the guard that an offer breaks.", directives=access(STAFF))
+class Refusal:
+    """For those who prepare offers."""
+
+    rule: str = strawberry.field(description="Id of the rule, L1 to L13.")
+    message: str = strawberry.field(description="What is wrong and what to do.")
+    source: str = strawberry.field(description="Title and clause of the document the rule rests on.")
+
+
+@strawberry.type(
+    description="An expected failure. The code is stable; the message is for people.", directives=access(ANYONE)
+)
+class Problem:
+    """The other half of every mutation's answer."""
+
+    code: str = strawberry.field(description="Stable code, never renamed.")
+    message: str = strawberry.field(description="What happened, why, and what to do next.")
+    refusals: list[Refusal] = strawberry.field(
+        default_factory=list, description="With OFFER_UNLAWFUL: each rule broken.", directives=access(STAFF)
+    )
+
+
+def problem_of(error: ExpectedError) -> Problem:
+    """An expected failure as a member of a result union."""
+    refusals = []
+    if isinstance(error, OfferUnlawful):
+        refusals = [Refusal(rule=r.rule, message=r.message, source=str(r.source)) for r in error.refusals]
+    return Problem(code=error.code, message=error.message, refusals=refusals)
+
+
+TOP_LEVEL = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT"})
+"""Expected failures that say the client is wrong, not that the act failed: never a `Problem`."""
+
+
+def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
+    """A top-level error as it leaves the house."""
+    cause = error.original_error
+    if isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if isinstance(cause, ExpectedError):
+        return _body(error, cause.message, {"code": cause.code})
+    if cause is None or isinstance(cause, BadInput):
+        return _body(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+    log.error("unexpected error", exc_info=cause, extra={"request_id": request_id, "path": str(error.path)})
+    message = "系统内部错误,已记录。请稍后重试;如持续出现,请提供 requestId 联系运营人员。"
+    return _body(error, message, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id})
+
+
+def _body(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {"message": message, "extensions": extensions}
+    if error.locations:
+        body["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path:
+        body["path"] = error.path
+    return body

@@ -1,0 +1,48 @@
+"""What all mutations share. One thing to know: an expected failure becomes the `Problem` of the result union, a lost
+race is run again, and a client's mistake stays a top-level error."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import strawberry
+
+from api.errors import TOP_LEVEL, problem_of
+from api.permissions import Audience, access
+from core.database import Conflict
+from core.errors import ExpectedError, Unavailable
+
+ATTEMPTS = 5
+log = logging.getLogger("xinyi.api")
+
+
+def _answered(resolver: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(resolver)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return await resolver(*args, **kwargs)
+                except Conflict as conflict:
+                    # Another request wrote first. Seen again from the start, its row is there to be found.
+                    lost = conflict
+            log.warning("gave up after conflicts", exc_info=lost)
+            raise Unavailable from lost
+        except ExpectedError as error:
+            if error.code in TOP_LEVEL:
+                raise
+            return problem_of(error)
+
+    return run
+
+
+def mutation(*, description: str, to: Iterable[Audience]) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+    """A mutation field with one `input`, a result union of two, and who may call it."""
+
+    def declare(resolver: Callable[..., Awaitable[Any]]) -> Any:
+        return strawberry.mutation(resolver=_answered(resolver), description=description, directives=access(to))
+
+    return declare

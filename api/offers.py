@@ -1,0 +1,181 @@
+"""Partners and their offers in the API: public reference data, straight from memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import strawberry
+
+from api.context import Context, Info
+from api.ids import public_id
+from api.node import Node
+from api.pagination import PageInfo, cursor_of, number_after, page_info, page_size
+from api.permissions import ANYONE, PARTNER, STAFF, access
+from core.errors import Forbidden
+from partners import catalogue
+from partners.kinds import BenefitKind as Kind
+from partners.kinds import benefit_kinds
+
+
+@strawberry.type(description="A kind of 信易X benefit.", directives=access(ANYONE))
+class BenefitKind:
+    """For example 信易游."""
+
+    code: str = strawberry.field(description="Stable code: loan, tourism, medical …")
+    name: str = strawberry.field(description="Its Chinese name.")
+
+
+@strawberry.type(description="A body that gives benefits.", directives=access(ANYONE))
+class Partner(Node):
+    """A member of the incentive alliance."""
+
+    held: strawberry.Private[catalogue.Partner]
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    name: str = strawberry.field(description="Its name.")
+
+    @strawberry.field(description="Its open offers, in a stable order.")
+    async def offers(self, info: Info, first: int | None = None, after: str | None = None) -> OfferConnection:
+        """Open offers only, by id."""
+        return offer_page((await current(info.context)).open_of(self.held.id), first, after)
+
+
+@strawberry.type(description="Something a partner adds to its standard service.", directives=access(ANYONE))
+class Offer(Node):
+    """An offer; what it asks for is told to nobody but its subject."""
+
+    held: strawberry.Private[catalogue.Offer]
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    kind: BenefitKind = strawberry.field(description="The kind of benefit.")
+    title: str = strawberry.field(description="Its title.")
+    standard_service: str = strawberry.field(description="What everybody gets, with or without a code.")
+    benefit: str = strawberry.field(description="What is added.")
+    partner: Partner = strawberry.field(description="Who gives it.")
+    status: str = strawberry.field(description="submitted, approved, refused or closed.", directives=access(STAFF))
+
+
+@strawberry.type(description="An offer in a page (Relay).", directives=access(ANYONE))
+class OfferEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
+    node: Offer = strawberry.field(description="The offer.")
+
+
+@strawberry.type(description="A page of offers (Relay).", directives=access(ANYONE))
+class OfferConnection:
+    """Relay's connection."""
+
+    edges: list[OfferEdge] = strawberry.field(description="The page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+@lru_cache(maxsize=64)
+def kind_of(kind: Kind) -> BenefitKind:
+    """A kind in the API; one object for all its offers."""
+    return BenefitKind(code=kind.code, name=kind.name)
+
+
+@lru_cache(maxsize=100_000)
+def partner_of(partner: catalogue.Partner) -> Partner:
+    """A partner in the API; one object for all its offers."""
+    return Partner(held=partner, id=strawberry.ID(public_id("Partner", partner.id)), name=partner.name)
+
+
+@lru_cache(maxsize=100_000)
+def offer_of(offer: catalogue.Offer) -> Offer:
+    """An offer in the API; made once for each version of the catalogue."""
+    return Offer(
+        held=offer,
+        id=strawberry.ID(public_id("Offer", offer.id)),
+        kind=kind_of(offer.kind),
+        title=offer.terms.title,
+        standard_service=offer.terms.standard_service,
+        benefit=offer.terms.benefit,
+        partner=partner_of(offer.partner),
+        status=offer.status,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPage:
+    """A page of the catalogue before it is dressed for Relay."""
+
+    offers: tuple[catalogue.Offer, ...]
+    cursors: list[str]
+    info: PageInfo
+
+
+def page_of(offers: tuple[catalogue.Offer, ...], first: int | None, after: str | None) -> OfferPage:
+    """The page of `offers` (by id) that `first` and `after` name.
+
+    Raises:
+        BadInput: a size out of range, or a foreign cursor.
+    """
+    page, more = catalogue.page_after(offers, number_after(after), page_size(first))
+    cursors = [cursor_of(offer.id) for offer in page]
+    return OfferPage(page, cursors, page_info(cursors, more=more, after=after))
+
+
+def offer_page(offers: tuple[catalogue.Offer, ...], first: int | None, after: str | None) -> OfferConnection:
+    """`page_of` as an OfferConnection."""
+    page = page_of(offers, first, after)
+    edges = [
+        OfferEdge(cursor=cursor, node=offer_of(offer)) for cursor, offer in zip(page.cursors, page.offers, strict=True)
+    ]
+    return OfferConnection(edges=edges, page_info=page.info)
+
+
+async def current(context: Context) -> catalogue.Catalogue:
+    """The catalogue as the database has it now."""
+    async with context.state.database.reading() as connection:
+        return await context.state.current_catalogue(connection)
+
+
+async def find_partner(context: Context, key: int) -> Partner | None:
+    """A partner with open offers, or the caller itself."""
+    async with context.state.database.reading() as connection:
+        known = await context.state.current_catalogue(connection)
+        partner = known.partners.get(key)
+        if partner is None:
+            return None
+        if not known.open_of(key):
+            principal = await context.principal(connection) if context.claims else None
+            if principal is None or principal.partner_id != key:
+                return None
+    return partner_of(partner)
+
+
+async def find_offer(context: Context, key: int) -> Offer | None:
+    """An open offer."""
+    known = await current(context)
+    offer = known.offers.get(key)
+    return offer_of(offer) if offer is not None and offer.is_open(known.on) else None
+
+
+@strawberry.type
+class OfferQueries:
+    """Public offers, and the partner signed in."""
+
+    @strawberry.field(description="Open offers, of one kind where given.", directives=access(ANYONE))
+    async def offers(
+        self, info: Info, first: int | None = None, after: str | None = None, kind: str | None = None
+    ) -> OfferConnection:
+        """By id."""
+        return offer_page((await current(info.context)).open_for(kind=kind), first, after)
+
+    @strawberry.field(description="The kinds of benefits.", directives=access(ANYONE))
+    def benefit_kinds(self) -> list[BenefitKind]:
+        """All kinds of this deployment."""
+        return [kind_of(kind) for kind in benefit_kinds().values()]
+
+    @strawberry.field(description="The partner signed in.", directives=access(PARTNER))
+    async def partner(self, info: Info) -> Partner:
+        """Read from the database which partner the account acts for."""
+        context = info.context
+        async with context.state.database.reading() as connection:
+            principal = await context.principal(connection)
+            known = await context.state.current_catalogue(connection)
+        if principal.partner_id is None:
+            raise Forbidden
+        return partner_of(known.partners[principal.partner_id])

@@ -1,0 +1,41 @@
+"""Scalars of our own, and the domain's enums as the schema shows them."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+import strawberry
+from graphql import IntValueNode, ValueNode
+
+from core.errors import BadInput
+from partners.eligibility import Outcome
+from scoring.subjects import SubjectKind
+
+SMALLEST_FEN, LARGEST_FEN = 1, 10**12
+
+Fen = NewType("Fen", int)
+
+
+def _checked(value: object) -> Fen:
+    if isinstance(value, bool) or not isinstance(value, int) or not SMALLEST_FEN <= value <= LARGEST_FEN:
+        raise BadInput(f"金额以分为单位,须为 {SMALLEST_FEN} 到 {LARGEST_FEN} 之间的整数。")
+    return Fen(value)
+
+
+def _from_literal(node: ValueNode, _variables: object = None) -> Fen:
+    return _checked(int(node.value) if isinstance(node, IntValueNode) and len(node.value) < 20 else None)
+
+
+FEN = strawberry.scalar(
+    name="Fen",
+    description="An amount of money in 分 (1/100 yuan): a 64-bit integer from 1 to 10¹².",
+    serialize=int,
+    parse_value=_checked,
+    parse_literal=_from_literal,
+)
+"""How `Fen` is written in the schema."""
+
+strawberry.enum(SubjectKind, description="What a credit subject is.")
+strawberry.enum(Outcome, description="What a partner is told. There is no third answer about a person.")
+
+__all__ = ["FEN", "Fen", "Outcome", "SubjectKind"]

@@ -1,0 +1,65 @@
+"""Joins the features into one schema."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from api.context import Info
+from api.ids import any_key
+from api.node import Node
+from api.offers import OfferQueries, find_offer, find_partner
+from api.permissions import ANYONE, AccessRules, Audience, access
+from api.publishing import PublishingMutations
+from api.scalars import FEN, Fen
+from api.subjects import SubjectMutations, SubjectQueries, signed_in_subject
+from api.verification import VerificationMutations
+from core.errors import BadInput, Unauthenticated
+
+
+@strawberry.type(description="What can be asked.")
+class Query(SubjectQueries, OfferQueries):
+    """All queries."""
+
+    @strawberry.field(
+        description="An object by its id; null for whatever the caller could not reach otherwise.",
+        directives=access(ANYONE),
+    )
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        """Relay's node."""
+        context = info.context
+        try:
+            type_name, key = any_key(id)
+        except BadInput:
+            return None
+        if type_name == "Offer":
+            return await find_offer(context, key)
+        if type_name == "Partner":
+            return await find_partner(context, key)
+        audience = Audience(context.claims.role.value) if context.claims else Audience.ANYONE
+        if type_name == "CreditSubject" and ACCESS.may_reach("CreditSubject", audience):
+            try:
+                subject = await signed_in_subject(context)
+            except Unauthenticated:
+                return None
+            return subject if subject.held.id == key else None
+        return None
+
+
+@strawberry.type(description="What can be done. Every result is the thing done or a Problem.")
+class Mutation(SubjectMutations, VerificationMutations, PublishingMutations):
+    """All mutations."""
+
+
+SCHEMA = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    config=StrawberryConfig(scalar_map={Fen: FEN}),
+)
+ACCESS = AccessRules(SCHEMA._schema)
+"""Who may read which field of the schema."""
+
+
+def sdl() -> str:
+    """The schema as text, as it stands in `schema.graphql`."""
+    return SCHEMA.as_str() + "\n"

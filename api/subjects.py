@@ -1,0 +1,249 @@
+"""The citizen, or the enterprise being acted for: scores, benefits, and who looked. For the subject alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import select
+
+from api.context import Context, Info
+from api.errors import Problem
+from api.ids import public_id
+from api.mutations import mutation
+from api.node import Node
+from api.offers import Offer, Partner, offer_of, page_of, partner_of
+from api.pagination import PageInfo, cursor_of, key_after, page_info, page_size
+from api.permissions import ANYONE, SUBJECT, access
+from api.scalars import Outcome, SubjectKind
+from api.scores import Score, score_of
+from core.errors import BadInput, ExpectedError
+from partners.eligibility import MESSAGES
+from partners.eligibility import WhyNot as Reason
+from partners.standing import SubjectStanding, read_standing, reasons_for
+from partners.tables import access_events
+from scoring.subjects import enroll_subject
+
+
+@strawberry.type(description="Why a benefit does not apply. For the subject alone.", directives=access(SUBJECT))
+class WhyNot:
+    """A reason in plain words."""
+
+    code: str = strawberry.field(description="Stable code.")
+    message: str = strawberry.field(description="The reason, and what to do.")
+
+
+@lru_cache(maxsize=64)
+def why_not_of(reason: Reason) -> WhyNot:
+    """A reason as the subject reads it."""
+    return WhyNot(code=reason.value, message=MESSAGES[reason])
+
+
+@strawberry.type(description="An offer as it stands for this subject.", directives=access(SUBJECT))
+class Benefit:
+    """Available or not, and why not."""
+
+    offer: Offer = strawberry.field(description="The offer.")
+    available: bool = strawberry.field(description="Whether it would apply now.")
+    why_not: list[WhyNot] = strawberry.field(description="Empty where it applies.")
+
+
+@strawberry.type(description="A benefit in a page (Relay).", directives=access(SUBJECT))
+class BenefitEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
+    node: Benefit = strawberry.field(description="The benefit.")
+
+
+@strawberry.type(description="A page of benefits (Relay).", directives=access(SUBJECT))
+class BenefitConnection:
+    """Relay's connection."""
+
+    edges: list[BenefitEdge] = strawberry.field(description="The page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+@strawberry.type(description="Somebody asked about the subject, and what was answered.", directives=access(SUBJECT))
+class AccessEvent:
+    """One line of «who looked at me», refused requests included."""
+
+    at: datetime = strawberry.field(description="When.")
+    partner: Partner | None = strawberry.field(description="Who asked.")
+    offer: Offer | None = strawberry.field(description="About which offer.")
+    outcome: Outcome | None = strawberry.field(description="What was answered; null where the request was refused.")
+    problem: str | None = strawberry.field(description="Code of the Problem the partner got, if any.")
+    why_not: list[WhyNot] = strawberry.field(description="Why the benefit did not apply; told to nobody else.")
+    receipt: str | None = strawberry.field(description="The same signed receipt that the partner holds.")
+    site: str | None = strawberry.field(description="The gate or counter the partner named.")
+
+
+@strawberry.type(description="An access event in a page (Relay).", directives=access(SUBJECT))
+class AccessEventEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
+    node: AccessEvent = strawberry.field(description="The event.")
+
+
+@strawberry.type(description="A page of access events, newest first (Relay).", directives=access(SUBJECT))
+class AccessEventConnection:
+    """Relay's connection."""
+
+    edges: list[AccessEventEdge] = strawberry.field(description="The page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+@strawberry.type(description="A credit subject as it sees itself.", directives=access(SUBJECT))
+class CreditSubject(Node):
+    """The citizen, or the enterprise an agent acts for."""
+
+    held: strawberry.Private[SubjectStanding]
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    kind: SubjectKind = strawberry.field(description="Person or enterprise.")
+    display_name: str = strawberry.field(description="A person's masked name, an enterprise's name.")
+    enrolled: bool = strawberry.field(description="Whether the subject takes part.")
+    scores: list[Score] = strawberry.field(description="One for each model that applies; none for a minor.")
+
+    @strawberry.field(description="Open offers for subjects of this kind: available or not, and why not.")
+    async def benefits(
+        self, info: Info, first: int | None = None, after: str | None = None, kind: str | None = None
+    ) -> BenefitConnection:
+        """By offer id."""
+        context = info.context
+        known = context.state.catalogue
+        page = page_of(known.open_for(subject_kind=self.held.kind, kind=kind), first, after)
+        reasons = await reasons_for(context.state.database.reading, self.held, offers=page.offers, now=context.now)
+        edges = [
+            BenefitEdge(
+                cursor=cursor,
+                node=Benefit(offer=offer_of(offer), available=not why, why_not=[why_not_of(one) for one in why]),
+            )
+            for cursor, offer, why in zip(page.cursors, page.offers, reasons, strict=True)
+        ]
+        return BenefitConnection(edges=edges, page_info=page.info)
+
+    @strawberry.field(description="Who looked at me, newest first.")
+    async def access_log(self, info: Info, first: int | None = None, after: str | None = None) -> AccessEventConnection:
+        """Refused requests included."""
+        return await _access_log(info.context, self.held.id, first, after)
+
+
+async def _access_log(context: Context, subject_id: int, first: int | None, after: str | None) -> AccessEventConnection:
+    size, mine = page_size(first), access_events.c.subject_id == subject_id
+    statement = select(access_events).where(mine).order_by(access_events.c.id.desc()).limit(size + 1)
+    key = key_after(after)
+    if key is not None:
+        try:
+            statement = statement.where(access_events.c.id < UUID(key))
+        except ValueError:
+            raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None
+    async with context.state.database.reading() as connection:
+        rows = (await connection.execute(statement)).all()
+        known = await context.state.current_catalogue(connection)
+    edges = []
+    for row in rows[:size]:
+        partner, offer = known.partners.get(row.partner_id), known.offers.get(row.offer_id)
+        event = AccessEvent(
+            at=row.at,
+            partner=partner_of(partner) if partner else None,
+            offer=offer_of(offer) if offer else None,
+            outcome=Outcome(row.outcome) if row.outcome else None,
+            problem=row.problem,
+            why_not=[why_not_of(Reason(code)) for code in row.why_not],
+            receipt=row.receipt,
+            site=row.site,
+        )
+        edges.append(AccessEventEdge(cursor=cursor_of(row.id), node=event))
+    info = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
+    return AccessEventConnection(edges=edges, page_info=info)
+
+
+async def signed_in_subject(context: Context) -> CreditSubject:
+    """The subject that the caller acts for."""
+    claims, state = context.signed_in(), context.state
+    async with state.database.reading() as connection:
+        standing = await read_standing(
+            connection, account=claims.account, role=claims.role, rulebook=state.rulebook, now=context.now
+        )
+        await state.current_catalogue(connection, version=standing.catalogue_version)
+    return CreditSubject(
+        held=standing,
+        id=strawberry.ID(public_id("CreditSubject", standing.id)),
+        kind=SubjectKind(standing.kind),
+        display_name=standing.display_name,
+        enrolled=standing.enrolled,
+        scores=[score_of(score, model) for score, model in zip(standing.scores, standing.models, strict=False)],
+    )
+
+
+@strawberry.type(description="What somebody reads, and consents to, before taking part.", directives=access(ANYONE))
+class EnrollmentNotice:
+    """Give its version to `enroll`."""
+
+    version: str = strawberry.field(description="Version of the text.")
+    text: str = strawberry.field(description="The text.")
+
+
+@strawberry.type(description="The subject takes part.", directives=access(SUBJECT))
+class Enrollment:
+    """Result of `enroll`."""
+
+    enrolled_at: datetime = strawberry.field(description="Since when.")
+
+
+@strawberry.input(description="Informed consent to being evaluated.")
+class EnrollInput:
+    """For `enroll`."""
+
+    notice_version: str = strawberry.field(description="Version of the notice that was shown.")
+
+
+EnrollResult = Annotated[Enrollment | Problem, strawberry.union("EnrollResult", description="Enrolled, or why not.")]
+
+
+class NoticeOutdated(ExpectedError):
+    """Another text is in force than the one that was shown."""
+
+    code = "NOTICE_OUTDATED"
+
+
+@strawberry.type
+class SubjectQueries:
+    """The subject signed in, and the notice."""
+
+    @strawberry.field(description="The citizen, or the enterprise being acted for.", directives=access(SUBJECT))
+    async def me(self, info: Info) -> CreditSubject:
+        """Read in one statement."""
+        return await signed_in_subject(info.context)
+
+    @strawberry.field(description="What to read before taking part.", directives=access(ANYONE))
+    def enrollment_notice(self, info: Info) -> EnrollmentNotice:
+        """The text in force."""
+        notice = info.context.state.rulebook.notice
+        return EnrollmentNotice(version=notice.version, text=notice.text)
+
+
+@strawberry.type
+class SubjectMutations:
+    """Taking part."""
+
+    @mutation(description="Take part, after reading the notice. Doing so again changes nothing.", to=SUBJECT)
+    async def enroll(self, info: Info, input: EnrollInput) -> EnrollResult:  # noqa: A002
+        """A minor may enrol and is never scored; an agent enrols the enterprise."""
+        context = info.context
+        if input.notice_version != context.state.rulebook.notice.version:
+            raise NoticeOutdated("告知书已更新。请重新阅读最新版本后再同意。")
+        async with context.state.database.transaction() as connection:
+            principal = await context.principal(connection)
+            enrolled_at = await enroll_subject(
+                connection,
+                subject_id=principal.subject_id or 0,
+                notice_version=input.notice_version,
+                actor=principal.account,
+                now=context.now,
+            )
+        return Enrollment(enrolled_at=enrolled_at)

@@ -1,0 +1,190 @@
+"""The database behind one small port. One thing to know: a transaction is opened and committed here and nowhere else.
+
+PostgreSQL for production, SQLite for a laptop; the same tables, statements and migrations on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from core.errors import StartupError, Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""All tables of the project register here, each in its own package's `tables.py`."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment with its zone. SQLite forgets zones, so UTC is written there and put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Conflict(Exception):
+    """A row that may exist once was written by two at the same time, or two waited for each other.
+
+    Nothing was written: run the transaction again and it will see the other's row.
+    """
+
+
+class Database:
+    """Connections for reading and transactions for writing."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        shared: dict[str, Any] = {
+            "json_serializer": lambda value: orjson.dumps(value).decode(),
+            "json_deserializer": orjson.loads,
+        }
+        if self.is_sqlite:
+            # One writer, so that writers queue here and never meet SQLITE_BUSY; readers cannot write.
+            self.writer = create_async_engine(self.url, pool_size=1, max_overflow=0, **shared)
+            self.reader = create_async_engine(self.url, pool_size=4, max_overflow=0, **shared)
+            _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
+            _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
+        elif self.url.drivername == "postgresql+asyncpg":
+            # No implicit transactions: `transaction` begins one on the driver, so that prepared statements share it.
+            self.writer = self.reader = create_async_engine(
+                self.url, pool_size=16, max_overflow=0, pool_timeout=5, isolation_level="AUTOCOMMIT", **shared
+            )
+            event.listen(self.writer.sync_engine, "checkout", _drop_closed)
+        else:
+            raise StartupError(
+                f"不支持的数据库地址 {self.url.drivername}。请在 XINYI_DATABASE_URL 中使用 "
+                "postgresql+asyncpg:// 或 sqlite+aiosqlite://。"
+            )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed when the block ends and rolled back when it raises.
+
+        Raises:
+            Conflict: another transaction was quicker; run it again.
+            Unavailable: the database cannot be reached or gave up.
+        """
+        with _driver_errors():
+            if self.is_sqlite:
+                async with self.writer.begin() as connection:
+                    yield connection
+            else:
+                async with self.writer.connect() as connection:
+                    raw: Any = (await connection.get_raw_connection()).driver_connection
+                    async with raw.transaction():
+                        yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading alone.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        with _driver_errors():
+            async with self.reader.connect() as connection:
+                yield connection
+
+    async def ping(self) -> None:
+        """Ask the database for one row.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        async with self.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.writer.dispose()
+        if self.is_sqlite:
+            await self.reader.dispose()
+
+
+_CONFLICTS = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+_DOWN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    OSError,
+)
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Say in two words of our own what drivers say in many; all else passes."""
+    try:
+        yield
+    except (IntegrityError, *_CONFLICTS) as error:
+        raise Conflict from error
+    except DBAPIError as error:
+        if isinstance(error.orig, _CONFLICTS) or isinstance(getattr(error.orig, "__cause__", None), _CONFLICTS):
+            raise Conflict from error
+        if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+            raise Unavailable from error
+        raise
+    except _DOWN as error:
+        raise Unavailable from error
+
+
+def _drop_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """A connection that the server has closed is replaced before use; asking costs no round trip."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # A receipt leaves the house after the commit, so the commit has to be on disk.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        if query_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)

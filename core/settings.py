@@ -1,0 +1,58 @@
+"""Settings, read once from `XINYI_*`. One thing to know: nothing else in the project reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import StartupError
+from core.places import ROOT
+
+
+class Settings(BaseSettings):
+    """What a deployment chooses. Secrets have no default: outside the demo they must be given."""
+
+    model_config = SettingsConfigDict(env_prefix="XINYI_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    environment: Literal["demo", "production"] = "production"
+    """`production` turns introspection, GraphiQL and demo tokens off and refuses demo keys."""
+    database_url: str
+    """SQLAlchemy address: `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`."""
+    redis_url: str | None = None
+    """`redis://…` or `unix://…`; without it what is short-lived stays inside the one process."""
+    keys_file: Path
+    """The key file (`xinyi keys new FILE`), readable by this process alone."""
+    places: Annotated[tuple[str, ...], NoDecode] = ()
+    """The places served, comma-separated folder names of `jurisdictions/`; empty means all."""
+    issuer: str = "https://xinyi.example"
+    """`iss` of every receipt and token."""
+    jurisdictions: Path = ROOT
+    """The folder of rules."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious log line that is written."""
+    rate_per_second: int = 50
+    """Requests a second that one account may make in the long run."""
+    rate_burst: int = 1000
+    """Requests that one account may make at once."""
+
+    @field_validator("places", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings of the environment, with `given` before them.
+
+    Raises:
+        StartupError: one is missing or wrong; the message names the variable.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each value
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "XINYI_" + str(first["loc"][0]).upper()
+        raise StartupError(f"设置 {name} 缺失或有误({first['msg']})。请设置该环境变量后重新启动。") from None

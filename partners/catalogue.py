@@ -1,0 +1,225 @@
+"""Partners and offers in memory, by version. One thing to know: each request compares one number with the database,
+so an offer closed by another process is closed here at once, and reading the catalogue costs nothing.
+
+The guard runs over every offer when a version is loaded and when a day begins: what has become unlawful is closed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from legal.effects import Effect
+from legal.guard import KindLimits, Refusal, check_offer
+from legal.terms import Baseline, Citation, OfferTerms
+from partners.kinds import BenefitKind
+from partners.rulebook import Rulebook
+from partners.tables import baselines, catalogue_state, offers, partners, quotas
+from scoring.model import Model
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A body that gives benefits."""
+
+    id: int
+    place: str
+    sector: str
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """An offer as it was approved, with all that deciding about it takes. Implements `eligibility.OfferRules`."""
+
+    id: int
+    version: int
+    status: str
+    partner: Partner
+    kind: BenefitKind
+    model: Model
+    subject_kind: str
+    terms: OfferTerms
+    places: frozenset[str]
+    passing_grades: frozenset[str]
+    limit_per_person: int | None
+    has_quota: bool
+    refusals: tuple[Refusal, ...] = ()
+    """Why the guard closed it, if it did."""
+
+    def is_published(self, on: date) -> bool:
+        """Whether it was approved and has not ended by that day; it may open later."""
+        ended = self.terms.closes_on is not None and self.terms.closes_on <= on
+        return self.status == "approved" and not ended
+
+    def is_open(self, on: date) -> bool:
+        """Whether the benefit can be had on that day."""
+        return self.is_published(on) and self.terms.opens_on <= on and not self.refusals
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One version of the reference data, judged for one day."""
+
+    version: int
+    on: date
+    partners: dict[int, Partner]
+    offers: dict[int, Offer]
+
+    @cached_property
+    def open_offers(self) -> tuple[Offer, ...]:
+        """The offers open on the day, by id."""
+        return tuple(offer for _, offer in sorted(self.offers.items()) if offer.is_open(self.on))
+
+    @cached_property
+    def _by_kind(self) -> dict[tuple[str | None, str | None], tuple[Offer, ...]]:
+        groups: dict[tuple[str | None, str | None], list[Offer]] = defaultdict(list)
+        for offer in self.open_offers:
+            for subject_kind in (None, offer.subject_kind):
+                for kind in (None, offer.kind.code):
+                    groups[subject_kind, kind].append(offer)
+        return {key: tuple(group) for key, group in groups.items()}
+
+    @cached_property
+    def _by_partner(self) -> dict[int, tuple[Offer, ...]]:
+        groups: dict[int, list[Offer]] = defaultdict(list)
+        for offer in self.open_offers:
+            groups[offer.partner.id].append(offer)
+        return {key: tuple(group) for key, group in groups.items()}
+
+    def open_for(self, *, subject_kind: str | None = None, kind: str | None = None) -> tuple[Offer, ...]:
+        """Open offers, of one subject kind and one benefit kind where given, by id."""
+        return self._by_kind.get((subject_kind, kind), ())
+
+    def open_of(self, partner_id: int) -> tuple[Offer, ...]:
+        """Open offers of one partner, by id."""
+        return self._by_partner.get(partner_id, ())
+
+
+def page_after(items: tuple[Offer, ...], after: int | None, first: int) -> tuple[tuple[Offer, ...], bool]:
+    """At most `first` offers with an id above `after`, and whether there are more."""
+    start = 0 if after is None else bisect_right(items, after, key=lambda offer: offer.id)
+    return items[start : start + first], len(items) > start + first
+
+
+async def catalogue_version(connection: AsyncConnection) -> int:
+    """The version of the reference data now in the database."""
+    return int(await connection.scalar(select(catalogue_state.c.version)) or 0)
+
+
+async def bump_catalogue(connection: AsyncConnection) -> None:
+    """Tell all processes, by way of the database, that reference data has changed."""
+    await connection.execute(update(catalogue_state).values(version=catalogue_state.c.version + 1))
+
+
+def baseline_of(row: Any) -> Baseline:
+    """A row of `baselines` in the guard's words."""
+    return Baseline(
+        price_fen=row.price_fen,
+        deposit_fen=row.deposit_fen,
+        days=row.days,
+        documents=tuple(row.documents),
+        queue=row.queue,
+        code_required=row.code_required,
+        source=Citation(row.source_title, row.source_clause),
+        in_force_from=row.in_force_from,
+    )
+
+
+def kind_limits(kind: BenefitKind) -> KindLimits:
+    """A kind in the guard's words."""
+    return KindLimits(code=kind.code, effects=kind.effects, protected_service=kind.protected_service)
+
+
+async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on: date) -> Catalogue:
+    """Read partners and offers and let the guard judge each offer for that day."""
+    version = await catalogue_version(connection)
+    found = {
+        row.id: Partner(row.id, row.place, row.sector, row.name) for row in await connection.execute(select(partners))
+    }
+    history: dict[int, list[Baseline]] = defaultdict(list)
+    for row in await connection.execute(select(baselines).order_by(baselines.c.offer_id, baselines.c.in_force_from)):
+        history[row.offer_id].append(baseline_of(row))
+    limited = set((await connection.scalars(select(quotas.c.offer_id))).all())
+    drafts = [
+        _offer(row, rulebook, found[row.partner_id], history[row.id], row.id in limited)
+        for row in await connection.execute(select(offers).order_by(offers.c.id))
+    ]
+    judged = {
+        offer.id: replace(
+            offer, refusals=refusals_of(offer, among=drafts, history=history[offer.id], rulebook=rulebook, on=on)
+        )
+        for offer in drafts
+    }
+    return Catalogue(version=version, on=on, partners=found, offers=judged)
+
+
+def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, baseline: Baseline) -> OfferTerms:
+    """A row of `offers` in the guard's words."""
+    return OfferTerms(
+        offer=str(row.id),
+        partner=str(partner.id),
+        place=partner.place,
+        kind=kind.code,
+        model=model.id,
+        subject=model.subject,
+        threshold=row.threshold,
+        title=row.title,
+        standard_service=row.standard_service,
+        benefit=row.benefit,
+        effects=tuple(Effect(effect) for effect in row.effects),
+        payer=row.payer,
+        budget=row.budget,
+        standard_lanes_unchanged=row.standard_lanes_unchanged,
+        baseline=baseline,
+        basic_public_service=kind.protected_service,
+        opens_on=row.opens_on,
+        closes_on=row.closes_on,
+        published=row.status == "approved",
+    )
+
+
+def _offer(row: Any, rulebook: Rulebook, partner: Partner, history: list[Baseline], limited: bool) -> Offer:
+    model, kind = rulebook.models.get(row.model), rulebook.kinds[row.kind]
+    return Offer(
+        id=row.id,
+        version=row.version,
+        status=row.status,
+        partner=partner,
+        kind=kind,
+        model=model,
+        subject_kind=model.subject,
+        terms=terms_of(row, partner=partner, kind=kind, model=model, baseline=history[-1]),
+        places=frozenset({partner.place, *row.also_open_to}),
+        passing_grades=frozenset(g.code for g in model.grades if model.at_least(g.code, row.threshold)),
+        limit_per_person=row.limit_per_person,
+        has_quota=limited,
+    )
+
+
+def refusals_of(
+    offer: Offer, *, among: Iterable[Offer], history: Sequence[Baseline], rulebook: Rulebook, on: date
+) -> tuple[Refusal, ...]:
+    """What the guard has against an offer on that day, its partner's other offers `among` all considered."""
+    others = [
+        other.terms
+        for other in among
+        if other.partner.id == offer.partner.id and other.id != offer.id and other.is_published(on)
+    ]
+    return check_offer(
+        offer.terms,
+        ladder=rulebook.ladder(offer.model, on=on),
+        others=others,
+        baselines=history,
+        protected=rulebook.protected[offer.partner.place],
+        kind=kind_limits(offer.kind),
+        on=on,
+    )

@@ -1,0 +1,112 @@
+"""Does this benefit apply to this subject? Pure: no clock, no database, no network.
+
+One thing to know: the answer is «the standard service» or «the standard service plus what the offer adds»;
+there is nothing this file could return that takes something away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Outcome(StrEnum):
+    """What a partner is told. There is no third answer about a person."""
+
+    BENEFIT_APPLIES = "BENEFIT_APPLIES"
+    STANDARD_SERVICE = "STANDARD_SERVICE"
+
+
+class WhyNot(StrEnum):
+    """Why a benefit does not apply, for the subject alone. Codes are public and never renamed."""
+
+    NOT_ENROLLED = "NOT_ENROLLED"
+    MINOR = "MINOR"
+    OTHER_SUBJECT_KIND = "OTHER_SUBJECT_KIND"
+    OTHER_PLACE = "OTHER_PLACE"
+    NOT_ASSESSED = "NOT_ASSESSED"
+    GRADE_NOT_REACHED = "GRADE_NOT_REACHED"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
+    UNDER_REVIEW = "UNDER_REVIEW"
+
+
+MESSAGES = {
+    WhyNot.NOT_ENROLLED: "您尚未加入信用激励计划,按标准服务办理。加入后即可查看可享优惠。",
+    WhyNot.MINOR: "未满十八周岁不参加信用评价,按标准服务办理。",
+    WhyNot.OTHER_SUBJECT_KIND: "这项优惠面向另一类主体(个人或企业),按标准服务办理。",
+    WhyNot.OTHER_PLACE: "这项优惠目前未对您所在地开放,按标准服务办理。",
+    WhyNot.NOT_ASSESSED: "暂时没有可用的评价结果,按标准服务办理;没有结果不代表不好。",
+    WhyNot.GRADE_NOT_REACHED: "目前的评价等级尚未达到这项优惠的要求,按标准服务办理。可在得分明细中查看如何提升。",
+    WhyNot.LIMIT_REACHED: "您已用完这项优惠的个人次数,按标准服务办理。",
+    WhyNot.QUOTA_EXHAUSTED: "这项优惠的名额暂时已满,按标准服务办理。有名额退回时可再试。",
+    WhyNot.UNDER_REVIEW: "您的数据正在核对,此次按标准服务办理;核对完成后可再试。",
+}
+"""What the subject reads. Written to be understood by anyone, and to shame nobody."""
+
+
+class OfferRules(Protocol):
+    """What eligibility needs to know of an offer."""
+
+    @property
+    def subject_kind(self) -> str:
+        """person or enterprise."""
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The places whose subjects it is open to."""
+
+    @property
+    def passing_grades(self) -> frozenset[str]:
+        """Codes of the model's grades at or above the offer's threshold."""
+
+    @property
+    def limit_per_person(self) -> int | None:
+        """How often one subject may use it, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a subject at the moment of asking."""
+
+    kind: str
+    lineage: tuple[str, ...]
+    """The subject's place and its parents."""
+    enrolled: bool
+    minor: bool
+    grade: str | None
+    """Code of the grade in the offer's model; None where the model could not speak."""
+    used: int = 0
+    """How often the offer was used or is reserved already."""
+    under_review: bool = False
+    """A fault in this one subject's data."""
+
+
+def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
+    """Every reason why the benefit does not apply, the most helpful first; empty where it applies."""
+    if standing.kind != offer.subject_kind:
+        return (WhyNot.OTHER_SUBJECT_KIND,)
+    reasons = []
+    if not standing.enrolled:
+        reasons.append(WhyNot.NOT_ENROLLED)
+    if standing.minor:
+        reasons.append(WhyNot.MINOR)
+    if offer.places.isdisjoint(standing.lineage):
+        reasons.append(WhyNot.OTHER_PLACE)
+    if reasons:
+        return tuple(reasons)
+    if standing.under_review:
+        reasons.append(WhyNot.UNDER_REVIEW)
+    elif standing.grade is None:
+        reasons.append(WhyNot.NOT_ASSESSED)
+    elif standing.grade not in offer.passing_grades:
+        reasons.append(WhyNot.GRADE_NOT_REACHED)
+    if offer.limit_per_person is not None and standing.used >= offer.limit_per_person:
+        reasons.append(WhyNot.LIMIT_REACHED)
+    return tuple(reasons)
+
+
+def outcome_of(reasons: tuple[WhyNot, ...]) -> Outcome:
+    """The one of two answers that a partner gets."""
+    return Outcome.STANDARD_SERVICE if reasons else Outcome.BENEFIT_APPLIES

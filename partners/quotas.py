@@ -1,0 +1,52 @@
+"""How many times an offer may be used in all. One thing to know: a unit is reserved before the person is looked at,
+and a reservation that ran out counts as free at the next taking, without any job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.errors import ExpectedError
+from partners.tables import quotas, verifications
+
+
+class QuotaExhausted(ExpectedError):
+    """Nothing left of an offer, for anybody."""
+
+    code = "QUOTA_EXHAUSTED"
+
+
+async def take_unit(connection: AsyncConnection, *, offer_id: int, now: datetime) -> None:
+    """Reserve one unit.
+
+    Raises:
+        QuotaExhausted: all are redeemed or reserved.
+    """
+    if await _take(connection, offer_id):
+        return
+    swept = await connection.execute(
+        update(verifications)
+        .where(verifications.c.offer_id == offer_id, verifications.c.reserved, verifications.c.expires_at <= now)
+        .values(reserved=False)
+    )
+    if swept.rowcount:
+        await give_back(connection, offer_id=offer_id, units=swept.rowcount)
+        if await _take(connection, offer_id):
+            return
+    raise QuotaExhausted("这项优惠的名额已满,请按标准服务办理。名额退回后可再试。")
+
+
+async def _take(connection: AsyncConnection, offer_id: int) -> bool:
+    taken = await connection.execute(
+        update(quotas)
+        .where(quotas.c.offer_id == offer_id, quotas.c.taken < quotas.c.cap)
+        .values(taken=quotas.c.taken + 1)
+    )
+    return taken.rowcount == 1
+
+
+async def give_back(connection: AsyncConnection, *, offer_id: int, units: int = 1) -> None:
+    """Return units that were reserved or redeemed."""
+    await connection.execute(update(quotas).where(quotas.c.offer_id == offer_id).values(taken=quotas.c.taken - units))

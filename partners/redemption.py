@@ -1,0 +1,230 @@
+"""Using a verified benefit, and taking that back. One thing to know: what was reserved still redeems, whatever has
+happened to the offer or the person since."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import and_, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core import audit
+from core.errors import ExpectedError
+from core.keys import Keys
+from partners.answers import Problem, Request, answer_row, body_hash, forget_expired, recorded_answer
+from partners.eligibility import Outcome
+from partners.quotas import give_back
+from partners.tables import answers, redemptions, verifications
+
+REDEEM, REVERSE = "redeemBenefit", "reverseRedemption"
+
+
+class NotRedeemable(ExpectedError):
+    """Nothing of this partner's that could be redeemed or reversed under that id."""
+
+    code = "NOT_REDEEMABLE"
+
+
+class AlreadyRedeemed(ExpectedError):
+    """The verification was redeemed before."""
+
+    code = "ALREADY_REDEEMED"
+
+
+class AlreadyReversed(ExpectedError):
+    """The redemption was reversed before."""
+
+    code = "ALREADY_REVERSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A benefit used: when, and when it was taken back if it was."""
+
+    id: UUID
+    at: datetime
+
+
+async def _known(connection: AsyncConnection, request: Request, *, now: datetime) -> Redemption | Problem | None:
+    statement = select(answers.c.body_hash, answers.c.answer, answers.c.at).where(
+        answers.c.partner_id == request.partner_id,
+        answers.c.mutation == request.mutation,
+        answers.c.request_id == request.request_id,
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.at, now=now)
+    if known is None:
+        await forget_expired(connection, request, now=now)
+        return None
+    if "code" in known:
+        return Problem(**known)
+    return Redemption(UUID(known["id"]), datetime.fromisoformat(known["at"]))
+
+
+async def _record(
+    connection: AsyncConnection, request: Request, answer: Redemption | Problem, *, now: datetime
+) -> None:
+    stored: dict[str, Any] = asdict(answer)
+    if isinstance(answer, Redemption):
+        stored = {"id": str(answer.id), "at": answer.at.isoformat()}
+    await connection.execute(insert(answers).values(answer_row(request, stored, now=now)))
+
+
+async def redeem_benefit(
+    connection: AsyncConnection,
+    *,
+    account: str,
+    partner_id: int,
+    request_id: str,
+    verification_id: UUID,
+    amount_fen: int | None,
+    keys: Keys,
+    now: datetime,
+) -> Redemption | Problem:
+    """Use a benefit that was verified within the last ten minutes.
+
+    Raises:
+        RequestConflict: the request id was used for another body. Nothing is written.
+        Conflict: another request was quicker; run it again.
+    """
+    body = {"verification": str(verification_id), "amount": amount_fen}
+    request = Request(partner_id, REDEEM, request_id, body_hash(keys, body))
+    known = await _known(connection, request, now=now)
+    if known is not None:
+        return known
+    answer: Redemption | Problem
+    try:
+        answer = await _redeem(
+            connection,
+            account=account,
+            partner_id=partner_id,
+            verification_id=verification_id,
+            amount_fen=amount_fen,
+            now=now,
+        )
+    except ExpectedError as problem:
+        answer = Problem(problem.code, problem.message)
+    await _record(connection, request, answer, now=now)
+    return answer
+
+
+async def _redeem(
+    connection: AsyncConnection,
+    *,
+    account: str,
+    partner_id: int,
+    verification_id: UUID,
+    amount_fen: int | None,
+    now: datetime,
+) -> Redemption:
+    statement = (
+        select(verifications, redemptions.c.id.label("redemption_id"))
+        .outerjoin(
+            redemptions,
+            and_(
+                redemptions.c.subject_id == verifications.c.subject_id,
+                redemptions.c.verification_id == verifications.c.id,
+            ),
+        )
+        .where(verifications.c.id == verification_id, verifications.c.partner_id == partner_id)
+        .with_for_update(of=verifications)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotRedeemable("贵单位没有这次核验。请核对 verificationId。")
+    if row.redemption_id is not None:
+        raise AlreadyRedeemed("这次核验已经核销过。如需更正,请先冲正再重新核验。")
+    if row.outcome != Outcome.BENEFIT_APPLIES.value:
+        raise NotRedeemable("这次核验的答复是标准服务,没有可核销的优惠。")
+    if row.expires_at <= now:
+        raise NotRedeemable("核验已超过 10 分钟,保留的名额已释放。请对方重新出示信用码。")
+    redemption = Redemption(uuid4(), now)
+    if row.reserved:
+        # The unit now belongs to the redemption; the sweep of expired reservations must not free it.
+        mine = and_(verifications.c.subject_id == row.subject_id, verifications.c.id == row.id)
+        await connection.execute(update(verifications).where(mine).values(reserved=False))
+    await connection.execute(
+        insert(redemptions).values(
+            subject_id=row.subject_id,
+            id=redemption.id,
+            verification_id=row.id,
+            partner_id=partner_id,
+            amount_fen=amount_fen,
+            took_quota=row.reserved,
+            at=now,
+        )
+    )
+    content = {"redemption": str(redemption.id), "verification": str(row.id), "amountFen": amount_fen}
+    await connection.execute(
+        audit.record(at=now, actor=account, action=REDEEM, content=content, subject_id=row.subject_id)
+    )
+    return redemption
+
+
+async def reverse_redemption(
+    connection: AsyncConnection,
+    *,
+    account: str,
+    partner_id: int,
+    request_id: str,
+    redemption_id: UUID,
+    reason: str,
+    keys: Keys,
+    now: datetime,
+) -> Redemption | Problem:
+    """Take a redemption back and free its unit of quota. `at` of the answer is the moment of the reversal.
+
+    Raises:
+        RequestConflict: the request id was used for another body. Nothing is written.
+        Conflict: another request was quicker; run it again.
+    """
+    body = {"redemption": str(redemption_id), "reason": reason}
+    request = Request(partner_id, REVERSE, request_id, body_hash(keys, body))
+    known = await _known(connection, request, now=now)
+    if known is not None:
+        return known
+    answer: Redemption | Problem
+    try:
+        answer = await _reverse(
+            connection, account=account, partner_id=partner_id, redemption_id=redemption_id, reason=reason, now=now
+        )
+    except ExpectedError as problem:
+        answer = Problem(problem.code, problem.message)
+    await _record(connection, request, answer, now=now)
+    return answer
+
+
+async def _reverse(
+    connection: AsyncConnection, *, account: str, partner_id: int, redemption_id: UUID, reason: str, now: datetime
+) -> Redemption:
+    statement = (
+        select(redemptions, verifications.c.offer_id)
+        .join(
+            verifications,
+            and_(
+                verifications.c.subject_id == redemptions.c.subject_id,
+                verifications.c.id == redemptions.c.verification_id,
+            ),
+        )
+        .where(redemptions.c.id == redemption_id, redemptions.c.partner_id == partner_id)
+        .with_for_update(of=redemptions)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotRedeemable("贵单位没有这笔核销。请核对 redemptionId。")
+    if row.reversed_at is not None:
+        raise AlreadyReversed("这笔核销已经冲正过,无需重复操作。")
+    mine = and_(redemptions.c.subject_id == row.subject_id, redemptions.c.id == row.id)
+    await connection.execute(update(redemptions).where(mine).values(reversed_at=now, reversal_reason=reason))
+    if row.took_quota:
+        await give_back(connection, offer_id=row.offer_id)
+    content = {"redemption": str(row.id), "reason": reason}
+    await connection.execute(
+        audit.record(at=now, actor=account, action=REVERSE, content=content, subject_id=row.subject_id)
+    )
+    return Redemption(row.id, now)

@@ -1,0 +1,84 @@
+"""All rules of a deployment, read and checked once at start. One thing to know: a broken file stops the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from core.datafile import Document, RuleFile
+from core.errors import StartupError
+from core.places import Places, load_places
+from legal.protected import ProtectedList, load_protected
+from legal.terms import Ladder
+from partners.kinds import BenefitKind, benefit_kinds
+from scoring.deadlines import load_deadlines
+from scoring.engine import no_record_grade
+from scoring.model import Model
+from scoring.models import Models, load_models
+
+
+class EnrollmentNotice(Document):
+    """What somebody reads before taking part, and consents to."""
+
+    version: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """Places, models, the guard's lists, kinds and the notice."""
+
+    places: Places
+    served: tuple[str, ...]
+    models: Models
+    protected: Mapping[str, ProtectedList]
+    notice: EnrollmentNotice
+
+    @cached_property
+    def kinds(self) -> Mapping[str, BenefitKind]:
+        """Benefit kinds by code."""
+        return benefit_kinds()
+
+    def lineage(self, place: str) -> tuple[str, ...]:
+        """The place and its parents."""
+        return self.places[place].lineage
+
+    @lru_cache(maxsize=256)  # noqa: B019  # one rulebook lives as long as the process
+    def models_for(self, place: str, subject_kind: str, on: date) -> tuple[Model, ...]:
+        """The models that apply to a subject of this place and kind on that day."""
+        return tuple(model for model in self.models.in_force(place, on) if model.subject == subject_kind)
+
+    def ladder(self, model: Model, *, on: date) -> Ladder:
+        """What the guard needs to know of a model on that day."""
+        unrecorded = no_record_grade(model, on)
+        return Ladder(
+            model=model.id,
+            subject=model.subject,
+            grades=tuple(grade.code for grade in model.grades),
+            no_record=unrecorded.code if unrecorded else None,
+            checksum=model.checksum,
+        )
+
+
+def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
+    """Read everything under `jurisdictions/`; `served` names the places of this deployment, empty means all.
+
+    Raises:
+        DataFileError: a file is broken; the message names file, line and what to do.
+        StartupError: a place served does not exist.
+    """
+    places = load_places(root)
+    unknown = [code for code in served if code not in places]
+    if unknown:
+        raise StartupError(f"XINYI_PLACES 中的 {'、'.join(unknown)} 不存在。现有:{'、'.join(places)}。")
+    load_deadlines(places)
+    return Rulebook(
+        places=places,
+        served=served or tuple(places),
+        models=load_models(places),
+        protected={code: load_protected(places, code) for code in places},
+        notice=RuleFile(root / "cn" / "enrollment-notice.yaml", root=root).parse(EnrollmentNotice),
+    )

@@ -1,0 +1,189 @@
+"""How one subject stands, read in one statement. One thing to know: this is for the subject itself; what a partner is
+told is decided in `verification`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, and_, bindparam, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.clock import day_of
+from core.errors import Forbidden
+from core.statements import Prepared
+from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
+from partners.catalogue import Offer
+from partners.eligibility import Outcome, Standing, WhyNot, why_not
+from partners.rulebook import Rulebook
+from partners.tables import accounts, catalogue_state, quotas, redemptions, verifications
+from scoring.model import Model
+from scoring.scores import SCORE_COLUMNS, SubjectDataFault, SubjectScore, current_scores
+from scoring.subjects import is_minor
+from scoring.tables import enrollments, scores, subjects
+
+READ_SUBJECT = Prepared(
+    select(
+        *ACCOUNT_COLUMNS,
+        catalogue_state.c.version.label("catalogue_version"),
+        subjects.c.kind,
+        subjects.c.place,
+        subjects.c.display_name,
+        subjects.c.birth_on,
+        enrollments.c.enrolled_at,
+        *SCORE_COLUMNS,
+    )
+    .select_from(accounts)
+    .join(catalogue_state, catalogue_state.c.id == 1)
+    .outerjoin(subjects, subjects.c.id == accounts.c.subject_id)
+    .outerjoin(enrollments, and_(enrollments.c.subject_id == accounts.c.subject_id, enrollments.c.left_at.is_(None)))
+    .outerjoin(scores, scores.c.subject_id == accounts.c.subject_id)
+    .where(accounts.c.id == bindparam("account"))
+)
+"""The account, its subject, and a row for each stored score."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectStanding:
+    """A subject as it sees itself."""
+
+    id: int
+    kind: str
+    lineage: tuple[str, ...]
+    display_name: str
+    enrolled: bool
+    minor: bool
+    models: tuple[Model, ...]
+    scores: Sequence[SubjectScore]
+    """One for each of `models`; empty while not enrolled, for a minor, and while the data is being checked."""
+    under_review: bool
+    catalogue_version: int
+
+    def towards(self, offer: Offer, *, used: int = 0) -> Standing:
+        """The standing that decides about an offer."""
+        grade = next((score.grade for score in self.scores if score.model == offer.model.id), None)
+        return Standing(
+            kind=self.kind,
+            lineage=self.lineage,
+            enrolled=self.enrolled,
+            minor=self.minor,
+            grade=grade,
+            used=used,
+            under_review=self.under_review,
+        )
+
+
+async def read_standing(
+    connection: AsyncConnection, *, account: str, role: Role, rulebook: Rulebook, now: datetime
+) -> SubjectStanding:
+    """The subject that an account acts for.
+
+    Raises:
+        Unauthenticated, Forbidden: the account has ended, or acts for no subject.
+    """
+    rows: list[Any] = await READ_SUBJECT.all(connection, account=account)
+    principal: Principal = principal_of(account, role, rows[0] if rows else None)
+    if principal.subject_id is None:
+        raise Forbidden
+    row, on = rows[0], day_of(now)
+    minor = is_minor(row.birth_on, on=on)
+    models = rulebook.models_for(row.place, row.kind, on)
+    found: Sequence[SubjectScore] = ()
+    under_review = False
+    if row.enrolled_at is not None and not minor:
+        try:
+            found = await current_scores(
+                connection, subject_id=principal.subject_id, models=models, stored=rows, now=now
+            )
+        except SubjectDataFault:
+            under_review = True
+    return SubjectStanding(
+        id=principal.subject_id,
+        kind=row.kind,
+        lineage=rulebook.lineage(row.place),
+        display_name=row.display_name,
+        enrolled=row.enrolled_at is not None,
+        minor=minor,
+        models=models,
+        scores=found,
+        under_review=under_review,
+        catalogue_version=row.catalogue_version,
+    )
+
+
+def live_uses(now: datetime) -> Any:
+    """The condition, over verifications left-joined with redemptions, that one counts against a personal limit."""
+    return and_(
+        verifications.c.outcome == Outcome.BENEFIT_APPLIES.value,
+        or_(
+            and_(redemptions.c.id.is_(None), verifications.c.expires_at > now),
+            and_(redemptions.c.id.is_not(None), redemptions.c.reversed_at.is_(None)),
+        ),
+    )
+
+
+REDEEMED = and_(
+    redemptions.c.subject_id == verifications.c.subject_id,
+    redemptions.c.verification_id == verifications.c.id,
+)
+"""How a verification finds its redemption."""
+
+
+async def count_uses(
+    connection: AsyncConnection, *, subject_id: int, offer_ids: Sequence[int], now: datetime
+) -> dict[int, int]:
+    """How often the subject has each of these offers redeemed or reserved."""
+    if not offer_ids:
+        return {}
+    statement = (
+        select(verifications.c.offer_id, func.count().label("uses"))
+        .select_from(verifications)
+        .outerjoin(redemptions, REDEEMED)
+        .where(
+            verifications.c.subject_id == bindparam("subject", subject_id, BigInteger),
+            verifications.c.offer_id.in_(offer_ids),
+            live_uses(now),
+        )
+        .group_by(verifications.c.offer_id)
+    )
+    return {row.offer_id: row.uses for row in await connection.execute(statement)}
+
+
+async def exhausted(connection: AsyncConnection, *, offer_ids: Sequence[int], now: datetime) -> set[int]:
+    """Those of these offers that have no unit of quota left, reservations that ran out counting as free."""
+    if not offer_ids:
+        return set()
+    lapsed = (
+        select(func.count())
+        .where(
+            verifications.c.offer_id == quotas.c.offer_id,
+            verifications.c.reserved,
+            verifications.c.expires_at <= now,
+        )
+        .scalar_subquery()
+    )
+    statement = select(quotas.c.offer_id).where(
+        quotas.c.offer_id.in_(offer_ids), quotas.c.taken - lapsed >= quotas.c.cap
+    )
+    return set((await connection.scalars(statement)).all())
+
+
+async def reasons_for(
+    connection_of: Any, standing: SubjectStanding, *, offers: Sequence[Offer], now: datetime
+) -> list[tuple[WhyNot, ...]]:
+    """Why each offer does not apply; empty where it does. `connection_of()` opens a connection if one is needed."""
+    limited = [offer.id for offer in offers if offer.limit_per_person is not None]
+    scarce = [offer.id for offer in offers if offer.has_quota]
+    used: dict[int, int] = {}
+    gone: set[int] = set()
+    if limited or scarce:
+        async with connection_of() as connection:
+            used = await count_uses(connection, subject_id=standing.id, offer_ids=limited, now=now)
+            gone = await exhausted(connection, offer_ids=scarce, now=now)
+    found = []
+    for offer in offers:
+        reasons = why_not(offer, standing.towards(offer, used=used.get(offer.id, 0)))
+        found.append((*reasons, WhyNot.QUOTA_EXHAUSTED) if offer.id in gone else reasons)
+    return found
