@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,3 +57,8 @@ def read_settings(**given: object) -> Settings:
         first = error.errors()[0]
         name = "XINYI_" + str(first["loc"][0]).upper()
         raise StartupError(f"设置 {name} 缺失或有误({first['msg']})。请设置该环境变量后重新启动。") from None
+
+
+def is_configured() -> bool:
+    """Whether the environment names a deployment's database."""
+    return "XINYI_DATABASE_URL" in os.environ

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 import partners.tables  # noqa: F401  # registers its tables
 import scoring.tables  # noqa: F401
 from core import audit  # noqa: F401
-from core.database import metadata
+from core.database import Instant, Json, metadata
+
+
+def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write our own column types by their own names."""
+    if kind == "type" and isinstance(item, Instant):
+        autogen.imports.add("from core.database import Instant")
+        return "Instant()"
+    if kind == "type" and item is Json:
+        autogen.imports.add("from core.database import Json")
+        return "Json"
+    return False
+
 
 connection: Connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata,
     render_as_batch=connection.dialect.name == "sqlite",
+    render_item=_render,
     compare_type=True,
     compare_server_default=True,
 )

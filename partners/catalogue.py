@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -52,6 +52,8 @@ class Offer:
     passing_grades: frozenset[str]
     limit_per_person: int | None
     has_quota: bool
+    history: tuple[Baseline, ...]
+    """How the standard service has stood, oldest first."""
     refusals: tuple[Refusal, ...] = ()
     """Why the guard closed it, if it did."""
 
@@ -154,9 +156,7 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
         for row in await connection.execute(select(offers).order_by(offers.c.id))
     ]
     judged = {
-        offer.id: replace(
-            offer, refusals=refusals_of(offer, among=drafts, history=history[offer.id], rulebook=rulebook, on=on)
-        )
+        offer.id: replace(offer, refusals=refusals_of(offer, among=drafts, rulebook=rulebook, on=on))
         for offer in drafts
     }
     return Catalogue(version=version, on=on, partners=found, offers=judged)
@@ -202,12 +202,11 @@ def _offer(row: Any, rulebook: Rulebook, partner: Partner, history: list[Baselin
         passing_grades=frozenset(g.code for g in model.grades if model.at_least(g.code, row.threshold)),
         limit_per_person=row.limit_per_person,
         has_quota=limited,
+        history=tuple(history),
     )
 
 
-def refusals_of(
-    offer: Offer, *, among: Iterable[Offer], history: Sequence[Baseline], rulebook: Rulebook, on: date
-) -> tuple[Refusal, ...]:
+def refusals_of(offer: Offer, *, among: Iterable[Offer], rulebook: Rulebook, on: date) -> tuple[Refusal, ...]:
     """What the guard has against an offer on that day, its partner's other offers `among` all considered."""
     others = [
         other.terms
@@ -218,7 +217,7 @@ def refusals_of(
         offer.terms,
         ladder=rulebook.ladder(offer.model, on=on),
         others=others,
-        baselines=history,
+        baselines=offer.history,
         protected=rulebook.protected[offer.partner.place],
         kind=kind_limits(offer.kind),
         on=on,

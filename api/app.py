@@ -1,0 +1,129 @@
+"""The application: routes, middleware, lifespan."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.context import State
+from api.execution import Operations
+from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
+from api.http import GraphQLEndpoint
+from api.identity.bearer import BearerTokens
+from api.limits import Limits
+from api.schema import ACCESS, SCHEMA
+from core.cache import open_cache
+from core.clock import utc_now
+from core.database import Database
+from core.errors import StartupError
+from core.keys import load_keys
+from core.settings import Settings
+from partners.rulebook import load_rulebook
+
+log = logging.getLogger("xinyi.http")
+PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"})
+
+
+def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> State:
+    """Everything that lives as long as the process; nothing is connected yet.
+
+    Raises:
+        StartupError: a rule file, a key or a setting is missing or broken, or production was given demo keys.
+    """
+    keys = load_keys(settings.keys_file)
+    if settings.environment == "production" and keys.demo:
+        raise StartupError("生产环境不能使用演示密钥。请用 xinyi keys new 生成密钥文件,并设置 XINYI_KEYS_FILE。")
+    return State(
+        settings=settings,
+        keys=keys,
+        rulebook=load_rulebook(settings.jurisdictions, settings.places),
+        database=Database(settings.database_url),
+        cache=open_cache(settings.redis_url),
+        clock=clock,
+    )
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
+    """The ASGI application for these settings; `clock` gives the present instant."""
+    state = open_state(settings, clock=clock)
+    is_demo = settings.environment == "demo"
+    endpoint = GraphQLEndpoint(
+        state,
+        Operations(SCHEMA._schema, ACCESS, introspection=is_demo),
+        BearerTokens(state.keys, issuer=settings.issuer),
+        Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with state.database.reading() as connection:
+            await state.refresh_catalogue(connection)
+        yield
+        await state.database.close()
+        await state.cache.close()
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/graphql")
+
+    app = Starlette(
+        routes=[
+            Route("/", home),
+            Route("/graphql", endpoint, methods=None),
+            Route("/healthz", alive),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/.well-known/jwks.json", jwks),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.xinyi = state
+    app.add_middleware(Observed)
+    return app
+
+
+class Observed:
+    """Counts and times requests, and logs each with its request id; never a header, a body or a query string."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Watch one request go by."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, request_id = time.perf_counter(), 500, ""
+
+        async def watched(message: Message) -> None:
+            nonlocal status, request_id
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                request_id = next((v.decode() for k, v in message["headers"] if k == b"x-request-id"), "")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            took = time.perf_counter() - began
+            path = scope["path"] if scope["path"] in PATHS else "other"
+            REQUESTS.labels(path, str(status)).inc()
+            SECONDS.labels(path).observe(took)
+            log.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": path,
+                    "status": status,
+                    "milliseconds": round(took * 1000, 2),
+                },
+            )

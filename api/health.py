@@ -1,0 +1,44 @@
+"""Is it alive, is it ready, and how is it doing?"""
+
+from __future__ import annotations
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.context import State
+from core.errors import Unavailable
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter("xinyi_requests_total", "Requests by path and status.", ["path", "status"], registry=REGISTRY)
+SECONDS = Histogram("xinyi_request_seconds", "Time to answer, in seconds.", ["path"], registry=REGISTRY)
+
+
+async def alive(_: Request) -> Response:
+    """`/healthz`: the process answers."""
+    return JSONResponse({"status": "alive"})
+
+
+async def ready(request: Request) -> Response:
+    """`/readyz`: database and cache answer too."""
+    state: State = request.app.state.xinyi
+    found = {}
+    for name, part in (("database", state.database), ("cache", state.cache)):
+        try:
+            await part.ping()
+            found[name] = "ok"
+        except Unavailable:
+            found[name] = "unavailable"
+    is_ready = set(found.values()) == {"ok"}
+    return JSONResponse({"status": "ready" if is_ready else "not ready", **found}, 200 if is_ready else 503)
+
+
+async def metrics(_: Request) -> Response:
+    """`/metrics`, for Prometheus."""
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+async def jwks(request: Request) -> Response:
+    """`/.well-known/jwks.json`: what receipts and proofs are checked with, retired keys included."""
+    state: State = request.app.state.xinyi
+    return JSONResponse(state.keys.jwks(), headers={"cache-control": "public, max-age=300"})

@@ -1,0 +1,163 @@
+"""GraphQL over HTTP. One thing to know: a well-formed request gets its answer, a malformed one a JSON error with the
+right status, and no body whatever makes a 5xx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.context import Context, State
+from api.execution import GraphQLRequest, Operations
+from api.identity import Claims
+from api.identity.bearer import BearerTokens
+from api.limits import Limits
+from core.errors import ExpectedError, Unauthenticated
+
+MAX_BODY = 1_000_000
+GRAPHQL_JSON = "application/graphql-response+json"
+JSON = "application/json"
+
+
+class HttpProblem(Exception):
+    """The request is malformed before GraphQL begins."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str = "BAD_USER_INPUT", headers: dict[str, str] | None = None
+    ):
+        self.status, self.message, self.code, self.headers = status, message, code, headers or {}
+
+
+class GraphQLEndpoint:
+    """`/graphql` for POST and GET."""
+
+    def __init__(self, state: State, operations: Operations, tokens: BearerTokens, limits: Limits) -> None:
+        self._state, self._operations, self._tokens, self._limits = state, operations, tokens, limits
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        media = _accepted(request.headers.get("accept"))
+        request_id = uuid4().hex
+        try:
+            if media is None:
+                raise HttpProblem(406, f"只能以 {GRAPHQL_JSON} 或 {JSON} 作答。请修改 Accept 头。")
+            asked = await _read(request)
+            now = self._state.clock()
+            claims = self._claims(request, now.timestamp())
+            await self._limits.check(claims, request.client.host if request.client else "")
+        except HttpProblem as problem:
+            extensions = {"code": problem.code}
+            body = {"errors": [{"message": problem.message, "extensions": extensions}]}
+            return _response(body, problem.status, media or JSON, request_id, problem.headers)
+        except ExpectedError as error:
+            body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
+            return _response(body, _STATUS.get(error.code, 400), media or JSON, request_id)
+        context = Context(state=self._state, claims=claims, now=now, request_id=request_id)
+        answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
+        status = 200
+        if not answer.ran and media == GRAPHQL_JSON:
+            status = _STATUS.get(answer.body["errors"][0]["extensions"]["code"], 400)
+        return _response(answer.body, status, media or JSON, request_id)
+
+    def _claims(self, request: Request, now: float) -> Claims | None:
+        given = request.headers.get("authorization")
+        if given is None:
+            return None
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Authorization 头须为 Bearer 令牌。")
+        return self._tokens.check(token.strip(), now=now)
+
+
+_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "THROTTLED": 429}
+
+
+def _response(
+    body: dict[str, Any], status: int, media: str, request_id: str, headers: dict[str, str] | None = None
+) -> Response:
+    charset = f"{media}; charset=utf-8"
+    told = {"x-request-id": request_id, **(headers or {})}
+    return Response(orjson.dumps(body, default=str), status, media_type=charset, headers=told)
+
+
+async def _read(request: Request) -> GraphQLRequest:
+    if request.method == "GET":
+        return _from_query(request)
+    if request.method != "POST":
+        raise HttpProblem(405, "请使用 POST(查询也可用 GET)。", headers={"allow": "GET, POST"})
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.lower().partition("charset=")[2].strip(' "')
+    if media.strip().lower() != JSON or charset not in ("", "utf-8"):
+        raise HttpProblem(415, f"请求体须为 UTF-8 编码的 {JSON}。请修改 Content-Type 头。")
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise HttpProblem(413, f"请求体超过 {MAX_BODY} 字节。请缩短请求。", headers={"connection": "close"})
+        chunks.append(chunk)
+    try:
+        content = orjson.loads(b"".join(chunks))
+    except orjson.JSONDecodeError:
+        raise HttpProblem(400, "请求体不是有效的 JSON。请检查编码和括号。") from None
+    if not isinstance(content, dict):
+        raise HttpProblem(400, "请求体须为 JSON 对象,含 query 一项。")
+    return _checked(content)
+
+
+def _from_query(request: Request) -> GraphQLRequest:
+    content: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if content.get(name):
+            try:
+                content[name] = orjson.loads(content[name])
+            except orjson.JSONDecodeError:
+                raise HttpProblem(400, f"{name} 不是有效的 JSON。") from None
+        else:
+            content.pop(name, None)
+    if content.get("operationName") == "":
+        del content["operationName"]
+    return _checked(content)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "query": lambda value: isinstance(value, str) and bool(value.strip()),
+    "operationName": lambda value: value is None or isinstance(value, str),
+    "variables": lambda value: value is None or isinstance(value, dict),
+    "extensions": lambda value: value is None or isinstance(value, dict),
+}
+
+
+def _checked(content: dict[str, Any]) -> GraphQLRequest:
+    for name, is_right in _KINDS.items():
+        if not is_right(content.get(name)):
+            wanted = "非空文本" if name == "query" else "文本" if name == "operationName" else "JSON 对象"
+            raise HttpProblem(400, f"{name} 须为{wanted}。")
+    return GraphQLRequest(content["query"], content.get("operationName"), content.get("variables"))
+
+
+def _accepted(accept: str | None) -> str | None:
+    """The better liked of our two media types; None where neither will do."""
+    if not accept:
+        return JSON
+    best: tuple[float, int] | None = None
+    chosen = None
+    for entry in accept.split(","):
+        media, *parameters = (part.strip().lower() for part in entry.split(";"))
+        quality = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        for preference, ours in enumerate((JSON, GRAPHQL_JSON)):
+            matches = media == ours or (media in ("*/*", "application/*") and ours == JSON)
+            # An exact name of the newer type wins a draw: who names it wants it.
+            if matches and quality > 0 and (best is None or (quality, preference) > best):
+                best, chosen = (quality, preference), ours
+    return chosen
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

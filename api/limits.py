@@ -1,0 +1,53 @@
+"""How often one caller may ask. One thing to know: allowance is taken from the shared cache in small leases, so most
+requests cost no trip there; when the cache is down each process goes by its own."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from api.identity import Claims
+from core.cache import Cache, LocalCache
+from core.errors import ExpectedError, Unavailable
+
+LEASE = 20
+REMEMBERED_CALLERS = 10_000
+
+
+class Throttled(ExpectedError):
+    """Too many requests from one caller."""
+
+    code = "THROTTLED"
+
+
+class Limits:
+    """A bucket for each account, or for each address where nobody is signed in."""
+
+    def __init__(self, cache: Cache, *, per_second: float, burst: int) -> None:
+        self._cache, self._own = cache, LocalCache()
+        self._per_second, self._burst = per_second, burst
+        self._leases: OrderedDict[str, int] = OrderedDict()
+
+    async def check(self, claims: Claims | None, address: str) -> None:
+        """Count one request.
+
+        Raises:
+            Throttled: the caller's allowance is used up.
+        """
+        caller = f"account:{claims.account}" if claims else f"address:{address}"
+        left = self._leases.get(caller, 0)
+        if left == 0:
+            left = await self._lease(caller)
+            if left == 0:
+                raise Throttled("请求过于频繁。请稍候再试,并降低请求频率。")
+            self._leases[caller] = left
+            self._leases.move_to_end(caller)
+            if len(self._leases) > REMEMBERED_CALLERS:
+                self._leases.popitem(last=False)
+        self._leases[caller] -= 1
+
+    async def _lease(self, caller: str) -> int:
+        wanted = min(LEASE, self._burst)
+        try:
+            return await self._cache.take(caller, wanted=wanted, per_second=self._per_second, burst=self._burst)
+        except Unavailable:
+            return await self._own.take(caller, wanted=wanted, per_second=self._per_second, burst=self._burst)

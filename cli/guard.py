@@ -1,0 +1,159 @@
+"""`xinyi guard prove|verify` and `xinyi receipt verify`: what anybody can check again, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from cli.deployment import deployment
+from core.clock import day_of, utc_now
+from core.errors import ExpectedError
+
+if TYPE_CHECKING:
+    from core.keys import Keys
+    from core.settings import Settings
+    from partners.catalogue import Catalogue
+    from partners.rulebook import Rulebook
+
+AUDIENCE = "xinyi-proof"
+LARGEST_PROOF = 50_000_000
+LARGEST_RECEIPT = 8192
+DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹。")
+JWKS = click.option("--jwks", type=click.Path(path_type=Path, dir_okay=False), help="公钥集文件(jwks.json)。")
+
+
+class Unreadable(ExpectedError):
+    """A file cannot be read."""
+
+    code = "UNREADABLE"
+
+
+class ProofFails(ExpectedError):
+    """The catalogue breaks the theorem, or a proof is not true of it."""
+
+    code = "PROOF_FAILS"
+
+
+@click.group()
+def guard() -> None:
+    """守则:证明与复核。"""
+
+
+@guard.command()
+@DATA
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="证明写到此文件,默认输出到屏幕。")
+def prove(data: Path | None, out: Path | None) -> None:
+    """对已发布的全部优惠和在用模型逐一求证,并签名。"""
+    from core.keys import load_keys
+    from core.signing import sign
+    from legal.proof import build_proof
+    from partners.proof import decider, proof_catalogue
+
+    settings = deployment(data)
+    catalogue, rulebook = asyncio.run(_read_catalogue(settings))
+    proof = build_proof(
+        proof_catalogue(catalogue, rulebook), decide=decider(catalogue), issuer=settings.issuer, issued_at=utc_now()
+    )
+    token = sign(load_keys(settings.keys_file), "proof", proof | {"aud": AUDIENCE})
+    if out is None:
+        click.echo(token)
+    else:
+        try:
+            out.write_text(token + "\n")
+        except OSError as error:
+            raise Unreadable(f"写不了 {out}({error.strerror})。请换一个可写的路径。") from None
+    counts = proof["counts"]
+    told = f"{counts['offers']} 项优惠 × 全部情形 = {counts['outcomes']} 个结果,守则核对 {counts['guard_checks']} 次"
+    if not proof["holds"]:
+        first = proof["failures"][0]
+        raise ProofFails(
+            f"{told};不成立 {len(proof['failures'])} 处,第一处:优惠 {first['offer']}({first['where']}){first['why']}"
+        )
+    click.echo(f"定理成立:{told}。", err=True)
+
+
+@guard.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@DATA
+@JWKS
+def verify_proof(file: Path, data: Path | None, jwks: Path | None) -> None:
+    """复核一份证明:签名、输入哈希,以及对现有目录重新求证的结果。"""
+    from core.signing import SignatureInvalid, verify
+    from legal.proof import recheck
+    from partners.proof import decider, proof_catalogue
+
+    token = _read(file, LARGEST_PROOF)
+    settings = deployment(data)
+    claims = verify(_keys(settings, jwks), "proof", token, max_length=LARGEST_PROOF)
+    if claims.pop("aud", None) != AUDIENCE:
+        raise SignatureInvalid("不是目录证明。请确认文件。")
+    catalogue, rulebook = asyncio.run(_read_catalogue(settings))
+    differences = recheck(claims, proof_catalogue(catalogue, rulebook), decide=decider(catalogue))
+    if differences:
+        raise ProofFails(f"与现有目录不符 {len(differences)} 处,第一处:{differences[0]}")
+    counts = claims["counts"]
+    click.echo(f"证明成立:签名有效,{counts['offers']} 项优惠、{counts['outcomes']} 个结果逐一相符。")
+
+
+@click.group()
+def receipt() -> None:
+    """核验回执。"""
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@DATA
+@JWKS
+def verify_receipt(file: Path, data: Path | None, jwks: Path | None) -> None:
+    """不依赖服务器核对一份回执,并输出其内容。密钥只取自本部署或 --jwks。"""
+    from partners.receipts import check_receipt
+
+    token = _read(file, LARGEST_RECEIPT)
+    claims = check_receipt(_keys(None if jwks else deployment(data), jwks), token)
+    click.echo(orjson.dumps(claims, option=orjson.OPT_INDENT_2).decode())
+
+
+def _keys(settings: Settings | None, jwks: Path | None) -> Keys:
+    from core.keys import load_keys, load_public_keys
+
+    if jwks is not None:
+        return load_public_keys(jwks)
+    if settings is None:
+        raise ValueError("neither a deployment nor a key set")
+    return load_keys(settings.keys_file)
+
+
+def _read(file: Path, largest: int) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(largest + 1)
+        text = content.decode("ascii")
+    except OSError as error:
+        raise Unreadable(f"读不到 {file}({error.strerror})。请检查路径。") from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"{file} 不是签名文本。请提供完整的原文。") from None
+    if len(content) > largest:
+        raise Unreadable(f"{file} 太大,不是签名文本。")
+    # One line end is how text files end; anything else is a change.
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+async def _read_catalogue(settings: Settings) -> tuple[Catalogue, Rulebook]:
+    from core.database import Database
+    from core.migrations import check_current
+    from partners.catalogue import load_catalogue
+    from partners.rulebook import load_rulebook
+
+    rulebook = load_rulebook(settings.jurisdictions, settings.places)
+    database = Database(settings.database_url)
+    try:
+        await check_current(database)
+        async with database.reading() as connection:
+            found: Any = await load_catalogue(connection, rulebook, on=day_of(utc_now()))
+    finally:
+        await database.close()
+    return found, rulebook
