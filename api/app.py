@@ -77,7 +77,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app = Starlette(
         routes=[
             Route("/", home),
-            Route("/graphql", endpoint, methods=None),
+            Route("/graphql", endpoint),
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),

@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api.context import Context, State
 from api.execution import GraphQLRequest, Operations
@@ -38,8 +39,12 @@ class GraphQLEndpoint:
     def __init__(self, state: State, operations: Operations, tokens: BearerTokens, limits: Limits) -> None:
         self._state, self._operations, self._tokens, self._limits = state, operations, tokens, limits
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         media = _accepted(request.headers.get("accept"))
         request_id = uuid4().hex
         try:

@@ -27,7 +27,7 @@ class EnrollmentNotice(Document):
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rulebook:
     """Places, models, the guard's lists, kinds and the notice."""
 

@@ -1,0 +1,44 @@
+# The workshop's commands. `make help` lists them; scripts/set-up does the installing, once.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test check bench lock set-up-run set-up-test
+
+PORT ?= 8000
+WORKERS ?= auto
+ARGS ?=
+bin := .venv/bin
+
+help: ## 列出这些命令
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# No shell stands between make and the server, so that Ctrl-C and a polite kill both reach it.
+run: set-up-run ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C 停止,数据留在 var/
+	@$(bin)/xinyi demo --port $(PORT)
+
+test: set-up-test ## 启动测试专用的 PostgreSQL 与 Redis,运行全部测试;ARGS="-k 名称" 可挑选,WORKERS=0 单进程
+	$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+
+check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及 schema.graphql 是否最新
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+	@$(bin)/xinyi schema | diff -u schema.graphql - || \
+	    { echo "schema.graphql 不是最新:请运行 .venv/bin/xinyi schema > schema.graphql 并一同提交。" >&2; exit 1; }
+
+bench: set-up-test ## 并排测量性能,所有数字都是比值
+	@$(bin)/python -m benchmarks $(ARGS)
+
+lock: ## 依 pyproject.toml 重新生成两份带哈希的锁定文件(需要 uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header \
+	    -o requirements.lock
+	uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 \
+	    --generate-hashes --no-header -o requirements-dev.lock
+
+set-up-run:
+	@scripts/set-up run
+
+set-up-test:
+	@scripts/set-up test
