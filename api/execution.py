@@ -1,40 +1,22 @@
-"""From a document to an answer. One thing to know: a document is parsed, validated and judged once and remembered by
-its text; values belong in variables.
-
-Nothing of a document runs before all of it has been found well-formed and permitted.
-"""
+"""From a request to an answer. One thing to know: nothing of a document runs before all of it has been found valid and
+permitted."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    GraphQLError,
-    GraphQLSchema,
-    NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
-    OperationType,
-    execute,
-    parse,
-    specified_rules,
-    validate,
-)
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, execute
+from graphql.execution.values import VariableValues, get_variable_values
 
 from api.context import Context
+from api.documents import MAX_ERRORS, Document, Documents, Rejected
 from api.errors import error_body
-from api.permissions import AccessRules, Audience, JudgedDocument
+from api.permissions import AccessRules, Audience
+from api.plan import Plan, Unplanned
 from core.errors import Forbidden, Unauthenticated
-
-MAX_TOKENS = 2000
-MAX_DOCUMENT = 100_000
-"""Longest document, in characters."""
-REMEMBERED_DOCUMENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +36,55 @@ class Answer:
     ran: bool
 
 
-class _Rejected(Exception):
-    def __init__(self, *errors: GraphQLError) -> None:
-        self.errors = errors
-
-
 class Operations:
     """Runs operations of one schema."""
 
     def __init__(self, schema: GraphQLSchema, access: AccessRules, *, introspection: bool) -> None:
         self._schema, self._access = schema, access
-        hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
-        self._rules = (*specified_rules, *hidden)
-        self._known: OrderedDict[str, JudgedDocument] = OrderedDict()
+        self._documents = Documents(schema, introspection=introspection)
 
     async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
         """Answer a request. Errors are in the body; nothing is raised."""
         try:
-            document = self._document(request.query)
-            if only_queries and not _is_query(document.node, request.operation_name):
-                raise _Rejected(GraphQLError("GET 只能用于查询。变更请使用 POST。"))
-            self._permit(document, request.operation_name, context)
-        except _Rejected as rejected:
+            document = self._documents.find(request.query)
+            operation = document.operation(request.operation_name)
+            if only_queries and operation.operation is not OperationType.QUERY:
+                raise Rejected(GraphQLError("GET 只能用于查询。变更请使用 POST。"))
+            self._permit(document, operation, context)
+            variables = self._variables(operation, request.variables)
+        except Rejected as rejected:
             errors = [error_body(error, request_id=context.request_id) for error in rejected.errors]
             return Answer({"errors": errors}, ran=False)
+        result = await self._execute(document, operation, context, variables, request)
+        body: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            body["errors"] = [error_body(error, request_id=context.request_id) for error in result.errors]
+        return Answer(body, ran=True)
+
+    def _permit(self, document: Document, operation: OperationDefinitionNode, context: Context) -> None:
+        audience = Audience(context.claims.role.value) if context.claims else Audience.ANYONE
+        if self._access.judge(document, operation, audience) is not None:
+            cause = Forbidden() if context.claims else Unauthenticated()
+            raise Rejected(GraphQLError(cause.message, original_error=cause))
+
+    def _variables(self, operation: OperationDefinitionNode, given: Mapping[str, Any] | None) -> VariableValues:
+        definitions = operation.variable_definitions or ()
+        values = get_variable_values(self._schema, definitions, dict(given or {}), max_errors=MAX_ERRORS)
+        if isinstance(values, VariableValues):
+            return values
+        raise Rejected(*values)
+
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        context: Context,
+        variables: VariableValues,
+        request: GraphQLRequest,
+    ) -> ExecutionResult:
+        plan = self._plan(document, operation, variables)
+        if plan is not None:
+            return await plan.run(context, variables)
         found = execute(
             self._schema,
             document.node,
@@ -86,53 +93,16 @@ class Operations:
             operation_name=request.operation_name,
         )
         result: ExecutionResult = await found if isawaitable(found) else found
-        body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = [error_body(error, request_id=context.request_id) for error in result.errors]
-        ran = result.data is not None or any(error.path for error in result.errors or ())
-        if ran:
-            body["data"] = result.data
-        return Answer(body, ran)
+        return result
 
-    def _document(self, text: str) -> JudgedDocument:
-        """The document, parsed and validated.
-
-        Raises:
-            _Rejected: it is not a document of this schema.
-        """
-        known = self._known.get(text)
-        if known is not None:
-            self._known.move_to_end(text)
-            return known
-        if len(text) > MAX_DOCUMENT:
-            raise _Rejected(GraphQLError(f"文档超过 {MAX_DOCUMENT} 个字符。请拆分,并把取值放进变量。"))
-        try:
-            node = parse(text, max_tokens=MAX_TOKENS)
-        except GraphQLError as error:
-            raise _Rejected(error) from None
-        except RecursionError:
-            raise _Rejected(GraphQLError("文档嵌套过深。请减少嵌套层数。")) from None
-        errors = validate(self._schema, node, self._rules, max_errors=20)
-        if errors:
-            raise _Rejected(*errors)
-        document = JudgedDocument(node)
-        self._known[text] = document
-        if len(self._known) > REMEMBERED_DOCUMENTS:
-            self._known.popitem(last=False)
-        return document
-
-    def _permit(self, document: JudgedDocument, operation: str | None, context: Context) -> None:
-        audience = Audience(context.claims.role.value) if context.claims else Audience.ANYONE
-        refused = self._access.judge(document, operation, audience)
-        if refused is not None:
-            cause = Forbidden() if context.claims else Unauthenticated()
-            raise _Rejected(GraphQLError(cause.message, original_error=cause))
-
-
-def _is_query(document: DocumentNode, operation: str | None) -> bool:
-    return all(
-        definition.operation is OperationType.QUERY
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode)
-        and (operation is None or (definition.name is not None and definition.name.value == operation))
-    )
+    def _plan(self, document: Document, operation: OperationDefinitionNode, variables: VariableValues) -> Plan | None:
+        """The operation compiled, or None where `execute` has to do it."""
+        flags = {name: variables.coerced.get(name) for name in document.flags}
+        key = ("plan", id(operation), *flags.values())
+        if key not in document.known:
+            try:
+                document.known[key] = Plan(self._schema, document.node, operation, flags)
+            except Unplanned:
+                document.known[key] = None
+        found: Plan | None = document.known[key]
+        return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from functools import lru_cache
 
 import strawberry
 from graphql import (
@@ -29,6 +28,7 @@ from strawberry.schema_directive import Location
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from api.documents import Document
 from partners.accounts import Role
 
 
@@ -94,25 +94,18 @@ class AccessRules:
                 if narrower is None and declared is None:
                     raise TypeError(f"field {name}.{field_name} does not say who may reach it")
                 self.fields[name, field_name] = narrower or declared or frozenset()
-        self.judge = lru_cache(maxsize=4096)(self._judge)
 
     def may_reach(self, type_name: str, audience: Audience) -> bool:
         """Whether an audience may reach objects of a type."""
         return _allows(self.types[type_name], audience)
 
-    def _judge(self, document: _Document, operation: str | None, audience: Audience) -> str | None:
+    def judge(self, document: Document, operation: OperationDefinitionNode, audience: Audience) -> str | None:
         """The first field (`Type.field`) of the operation that the audience may not have, or None."""
-        return _Walk(self, self._schema, document.node, audience).first_refused(operation)
-
-
-class _Document:
-    """A parsed document that can be a key of a cache: itself, not its content."""
-
-    def __init__(self, node: DocumentNode) -> None:
-        self.node = node
-
-
-JudgedDocument = _Document
+        key = ("refused", id(operation), audience)
+        if key not in document.known:
+            document.known[key] = _Walk(self, self._schema, document.node, audience).first_refused(operation)
+        refused: str | None = document.known[key]
+        return refused
 
 
 def _declared(definition: StrawberryObjectDefinition | StrawberryField | None) -> Allowed | None:
@@ -131,20 +124,12 @@ class _Walk:
 
     def __init__(self, rules: AccessRules, schema: GraphQLSchema, document: DocumentNode, audience: Audience) -> None:
         self._rules, self._schema, self._audience = rules, schema, audience
-        self._definitions = document.definitions
         self._fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         self._visited: set[tuple[str, bool]] = set()
 
-    def first_refused(self, operation: str | None) -> str | None:
-        for definition in self._definitions:
-            if isinstance(definition, OperationDefinitionNode) and (
-                operation is None or (definition.name is not None and definition.name.value == operation)
-            ):
-                root = self._schema.get_root_type(definition.operation)
-                refused = self._selections(definition.selection_set, root.name if root else "", under_node=False)
-                if refused:
-                    return refused
-        return None
+    def first_refused(self, operation: OperationDefinitionNode) -> str | None:
+        root = self._schema.get_root_type(operation.operation)
+        return self._selections(operation.selection_set, root.name if root else "", under_node=False)
 
     def _selections(self, selections: SelectionSetNode, parent: str, *, under_node: bool) -> str | None:
         for selection in selections.selections:

@@ -116,7 +116,7 @@ class CreditSubject(Node):
         context = info.context
         known = context.state.catalogue
         page = page_of(known.open_for(subject_kind=self.held.kind, kind=kind), first, after)
-        reasons = await reasons_for(context.state.database.reading, self.held, offers=page.offers, now=context.now)
+        reasons = await reasons_for(context.state.database, self.held, offers=page.offers, now=context.now)
         edges = [
             BenefitEdge(
                 cursor=cursor,

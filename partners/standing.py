@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
+from core.database import Database, Instant
 from core.errors import Forbidden
 from core.statements import Prepared
 from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
@@ -113,75 +114,61 @@ async def read_standing(
     )
 
 
-def live_uses(now: datetime) -> Any:
-    """The condition, over verifications left-joined with redemptions, that one counts against a personal limit."""
-    return and_(
+_COUNT_USES = Prepared(
+    select(verifications.c.offer_id, func.count().label("uses"))
+    .select_from(verifications)
+    .outerjoin(
+        redemptions,
+        and_(
+            redemptions.c.subject_id == verifications.c.subject_id,
+            redemptions.c.verification_id == verifications.c.id,
+        ),
+    )
+    .where(
+        verifications.c.subject_id == bindparam("subject", type_=BigInteger),
         verifications.c.outcome == Outcome.BENEFIT_APPLIES.value,
         or_(
-            and_(redemptions.c.id.is_(None), verifications.c.expires_at > now),
+            and_(redemptions.c.id.is_(None), verifications.c.expires_at > bindparam("now", type_=Instant)),
             and_(redemptions.c.id.is_not(None), redemptions.c.reversed_at.is_(None)),
         ),
     )
-
-
-REDEEMED = and_(
-    redemptions.c.subject_id == verifications.c.subject_id,
-    redemptions.c.verification_id == verifications.c.id,
+    .group_by(verifications.c.offer_id)
 )
-"""How a verification finds its redemption."""
-
-
-async def count_uses(
-    connection: AsyncConnection, *, subject_id: int, offer_ids: Sequence[int], now: datetime
-) -> dict[int, int]:
-    """How often the subject has each of these offers redeemed or reserved."""
-    if not offer_ids:
-        return {}
-    statement = (
-        select(verifications.c.offer_id, func.count().label("uses"))
-        .select_from(verifications)
-        .outerjoin(redemptions, REDEEMED)
-        .where(
-            verifications.c.subject_id == bindparam("subject", subject_id, BigInteger),
-            verifications.c.offer_id.in_(offer_ids),
-            live_uses(now),
-        )
-        .group_by(verifications.c.offer_id)
+_LAPSED = (
+    select(func.count())
+    .where(
+        verifications.c.offer_id == quotas.c.offer_id,
+        verifications.c.reserved,
+        verifications.c.expires_at <= bindparam("now", type_=Instant),
     )
-    return {row.offer_id: row.uses for row in await connection.execute(statement)}
+    .scalar_subquery()
+)
+_EXHAUSTED = Prepared(
+    # The plain comparison first: only of offers that look full are lapsed reservations counted.
+    select(quotas.c.offer_id).where(quotas.c.taken >= quotas.c.cap, quotas.c.taken - _LAPSED >= quotas.c.cap)
+)
 
 
-async def exhausted(connection: AsyncConnection, *, offer_ids: Sequence[int], now: datetime) -> set[int]:
-    """Those of these offers that have no unit of quota left, reservations that ran out counting as free."""
-    if not offer_ids:
-        return set()
-    lapsed = (
-        select(func.count())
-        .where(
-            verifications.c.offer_id == quotas.c.offer_id,
-            verifications.c.reserved,
-            verifications.c.expires_at <= now,
-        )
-        .scalar_subquery()
-    )
-    statement = select(quotas.c.offer_id).where(
-        quotas.c.offer_id.in_(offer_ids), quotas.c.taken - lapsed >= quotas.c.cap
-    )
-    return set((await connection.scalars(statement)).all())
+async def count_uses(connection: AsyncConnection, *, subject_id: int, now: datetime) -> dict[int, int]:
+    """How often the subject has redeemed or reserved each offer, by offer id; 0 is left out."""
+    return {row.offer_id: row.uses for row in await _COUNT_USES.all(connection, subject=subject_id, now=now)}
+
+
+async def exhausted_offers(connection: AsyncConnection, *, now: datetime) -> set[int]:
+    """The offers that have no unit of quota left, reservations that ran out counting as free."""
+    return {row.offer_id for row in await _EXHAUSTED.all(connection, now=now)}
 
 
 async def reasons_for(
-    connection_of: Any, standing: SubjectStanding, *, offers: Sequence[Offer], now: datetime
+    database: Database, standing: SubjectStanding, *, offers: Sequence[Offer], now: datetime
 ) -> list[tuple[WhyNot, ...]]:
-    """Why each offer does not apply; empty where it does. `connection_of()` opens a connection if one is needed."""
-    limited = [offer.id for offer in offers if offer.limit_per_person is not None]
-    scarce = [offer.id for offer in offers if offer.has_quota]
+    """Why each offer does not apply; empty where it does."""
     used: dict[int, int] = {}
     gone: set[int] = set()
-    if limited or scarce:
-        async with connection_of() as connection:
-            used = await count_uses(connection, subject_id=standing.id, offer_ids=limited, now=now)
-            gone = await exhausted(connection, offer_ids=scarce, now=now)
+    if any(offer.limit_per_person is not None or offer.has_quota for offer in offers):
+        async with database.reading() as connection:
+            used = await count_uses(connection, subject_id=standing.id, now=now)
+            gone = await exhausted_offers(connection, now=now)
     found = []
     for offer in offers:
         reasons = why_not(offer, standing.towards(offer, used=used.get(offer.id, 0)))

@@ -195,7 +195,7 @@ def _check_offer(catalogue: Catalogue, *, offer_id: int, partner_id: int) -> Off
 async def _times_used(connection: AsyncConnection, *, subject_id: int, offer: Offer, now: datetime) -> int:
     """Live reservations and redemptions of this offer by this subject. Locks the subject: two sites may ask at once."""
     await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
-    return (await count_uses(connection, subject_id=subject_id, offer_ids=[offer.id], now=now)).get(offer.id, 0)
+    return (await count_uses(connection, subject_id=subject_id, now=now)).get(offer.id, 0)
 
 
 async def _standing(

@@ -1,0 +1,112 @@
+"""Documents that have been seen: parsed and validated once, remembered by their text. Values belong in variables."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cached_property
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    parse,
+    specified_rules,
+    validate,
+)
+
+MAX_TOKENS = 2000
+MAX_LENGTH = 100_000
+"""Longest document, in characters."""
+MAX_ERRORS = 20
+REMEMBERED = 1000
+
+
+class Rejected(Exception):
+    """The request cannot be run, and nothing of it has been."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        self.errors = errors
+
+
+class Document:
+    """A valid document. Equal only to itself, so that what is known of it can be cached by it."""
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node = node
+        self.operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
+        self.known: dict[Any, Any] = {}
+        """What has been worked out about it, and by whom it may be run: it stays true as long as the schema."""
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation that is to run.
+
+        Raises:
+            Rejected: there is none of that name, or several and no name.
+        """
+        if name is None:
+            if len(self.operations) == 1:
+                return self.operations[0]
+            raise Rejected(GraphQLError("文档含有多个操作。请用 operationName 指明要执行哪一个。"))
+        for operation in self.operations:
+            if operation.name is not None and operation.name.value == name:
+                return operation
+        raise Rejected(GraphQLError("文档中没有 operationName 指明的操作。请核对名称。"))
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the variables that switch fields on and off (`@skip`, `@include`)."""
+        found: set[str] = set()
+
+        def walk(selections: SelectionSetNode | None) -> None:
+            for node in selections.selections if selections else ():
+                for directive in node.directives or ():
+                    if directive.name.value in ("skip", "include"):
+                        value = (directive.arguments or ())[0].value
+                        if isinstance(value, VariableNode):
+                            found.add(value.name.value)
+                walk(getattr(node, "selection_set", None))
+
+        for definition in self.node.definitions:
+            walk(getattr(definition, "selection_set", None))
+        return tuple(sorted(found))
+
+
+class Documents:
+    """The documents of a schema, the latest used remembered."""
+
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self._schema = schema
+        hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *hidden)
+        self._known: OrderedDict[str, Document] = OrderedDict()
+
+    def find(self, text: str) -> Document:
+        """The document with this text.
+
+        Raises:
+            Rejected: it is not a document of this schema.
+        """
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+            return known
+        if len(text) > MAX_LENGTH:
+            raise Rejected(GraphQLError(f"文档超过 {MAX_LENGTH} 个字符。请拆分,并把取值放进变量。"))
+        try:
+            node = parse(text, max_tokens=MAX_TOKENS)
+            errors = validate(self._schema, node, self._rules, max_errors=MAX_ERRORS)
+        except GraphQLError as error:
+            raise Rejected(error) from None
+        except RecursionError:
+            raise Rejected(GraphQLError("文档嵌套过深。请减少嵌套层数。")) from None
+        if errors:
+            raise Rejected(*errors)
+        document = self._known[text] = Document(node)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return document
