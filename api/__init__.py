@@ -1,1 +1,1 @@
-"""."""
+"""HTTP and GraphQL: the only place that knows a request."""

@@ -16,6 +16,8 @@ from cli.output import WrongUse, complain
 from core.errors import ExpectedError
 
 COMMANDS = {
+    "demo": "cli.demo:demo",
+    "demo-token": "cli.demo:demo_token",
     "guard": "cli.guard:guard",
     "keys": "cli.serve:keys",
     "migrate": "cli.serve:migrate",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import BOM_UTF8
 from contextlib import nullcontext
 from datetime import date
 from typing import IO
@@ -17,7 +18,8 @@ from tqdm import tqdm
 
 from cli.output import WrongUse, complain, table
 from core.clock import today
-from core.places import ROOT, Places, load_places
+from core.places import Places, load_places
+from core.settings import jurisdictions_folder
 from scoring.engine import Score, evaluate
 from scoring.lines import BadLine, read_line
 from scoring.model import Model
@@ -34,7 +36,7 @@ def score(model: str, file: str | None, on: str | None, explain: bool) -> int:
     """按模型 MODEL 为 FILE(默认标准输入)中的每一行计分:JSON 行进,JSON 行出。"""
     day = _day(on)
     try:
-        chosen = load_models(load_places(ROOT)).get(model, day)
+        chosen = load_models(load_places(jurisdictions_folder())).get(model, day)
     except UnknownModel as error:
         raise WrongUse(error.code, error.message) from None
     try:
@@ -63,8 +65,10 @@ def _answer_all(model: Model, lines: IO[bytes], out: IO[bytes], *, on: date, exp
     with tqdm(
         total=_size(lines), desc=model.id, unit="B", unit_scale=True, delay=1, disable=None, leave=False
     ) as progress:
-        for line in lines:
+        for number, line in enumerate(lines):
             progress.update(len(line))
+            if number == 0:
+                line = line.removeprefix(BOM_UTF8)  # noqa: PLW2901  # some editors begin a file with it
             if not line.strip():
                 continue
             try:
@@ -120,7 +124,7 @@ def _size(lines: IO[bytes]) -> int | None:
 @click.command()
 def models() -> None:
     """列出现行有效的评分模型:版本、所属地方、性质。"""
-    places, day = load_places(ROOT), today()
+    places, day = load_places(jurisdictions_folder()), today()
     in_force = [model for model in load_models(places).all if model.is_in_force(day)]
     head = ("模型", "版本", "地方", "性质", "生效", "名称")
     click.echo(table(head, (_row(model, places) for model in in_force)))

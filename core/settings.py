@@ -62,3 +62,8 @@ def read_settings(**given: object) -> Settings:
 def is_configured() -> bool:
     """Whether the environment names a deployment's database."""
     return "XINYI_DATABASE_URL" in os.environ
+
+
+def jurisdictions_folder() -> Path:
+    """The folder of rules, for commands that need nothing else of a deployment."""
+    return Path(os.environ.get("XINYI_JURISDICTIONS") or ROOT)

@@ -1,1 +1,1 @@
-"""."""
+"""Who gives benefits, and to whom."""

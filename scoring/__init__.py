@@ -1,1 +1,1 @@
-"""."""
+"""How a score is made, kept and explained."""

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 from starlette.applications import Starlette
 from stdnum.cn import ric
 
@@ -19,7 +20,7 @@ from api.app import create_app
 from api.context import State
 from api.identity.bearer import issue_token
 from api.ids import public_id
-from core.database import Database
+from core.database import Database, metadata
 from core.keys import Keys, new_key_file
 from core.migrations import migrate
 from core.places import ROOT
@@ -263,6 +264,36 @@ class City:
         async with self.state.database.reading() as connection:
             return list((await connection.execute(table.select())).all())
 
+    async def tally(self) -> dict[str, int]:
+        """How many rows each table has."""
+        async with self.state.database.reading() as connection:
+            return {
+                name: int(await connection.scalar(select(func.count()).select_from(table)) or 0)
+                for name, table in metadata.tables.items()
+            }
+
+    async def write(self, *statements: Any) -> None:
+        """Change rows behind the application's back."""
+        async with self.state.database.transaction() as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    async def move_in(self, number: int) -> dict[str, int]:
+        """Let that many more people like «good» join; their subject ids by account."""
+        joined = {f"citizen-{n}": 1000 + n for n in range(1, number + 1)}
+        async with self.state.database.transaction() as connection:
+            for account, key in joined.items():
+                row = subject_row(
+                    self.keys,
+                    kind=SubjectKind.PERSON,
+                    place="hunan-shaoyang",
+                    name="测众",
+                    number=resident_id(date(1991, 1, 1), key - 900),
+                )
+                await connection.execute(insert(subjects).values(id=key, **row))
+                await _fill(connection, key, account, Role.CITIZEN, PEOPLE["good"])
+        return joined
+
     async def end_account(self, account: str) -> None:
         """Take an account's right away."""
         async with self.state.database.transaction() as connection:
@@ -289,7 +320,9 @@ async def open_city(
         environment="demo", database_url=database_url, keys_file=keys_file, redis_url=redis_url, **given
     )
     held: list[City] = []
-    app = create_app(settings, clock=lambda: held[0].now)
+    # Reading all rules takes half a second: once for all cities is enough.
+    with patch("api.app.load_rulebook", lambda root, served: load_rulebook(root, served) if served or root != ROOT else rulebook()):
+        app = create_app(settings, clock=lambda: held[0].now)
     held.append(City(app, settings))
     async with app.router.lifespan_context(app):
         yield held[0]

@@ -133,5 +133,7 @@ def test_a_price_that_rose_and_fell_back_within_the_year_is_still_a_rise() -> No
     assert [r.rule for r in refusals(history=history, baseline={"price_fen": 8000})] == ["L1"]
 
 
-def test_an_enterprise_may_meet_several_thresholds_of_one_bank() -> None:
-    assert refusals(subject="enterprise", others=[{"subject": "enterprise", "threshold": "A+"}]) == ()
+def test_an_enterprise_is_not_measured_by_a_ladder_of_offers_either() -> None:
+    assert [r.rule for r in refusals(subject="enterprise", others=[{"subject": "enterprise", "threshold": "A+"}])] == [
+        "L12"
+    ]

@@ -203,13 +203,19 @@ def test_a_bad_line_says_what_is_wrong_and_the_others_are_answered(
     assert "error" not in first
 
 
+def test_a_byte_order_mark_begins_a_file_and_no_other_line(xinyi: Command) -> None:
+    line = b'\xef\xbb\xbf{"subject": "a"}\n'
+    exit_code, out, _ = xinyi("score", "hebei-enterprise", stdin=line + line)
+    first, second = answers(out)
+    assert (exit_code, first["grade"], second["error"]["code"]) == (1, "A", "BAD_JSON")
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
         (b"{", "BAD_JSON"),
         (b"\xff", "BAD_JSON"),
         (b'{"subject": "\xed\xa0\x80"}', "BAD_JSON"),
-        (b'\xef\xbb\xbf{"subject": "a"}', "BAD_JSON"),
         (b'{"subject": "a\x00"}', "BAD_JSON"),
         (b'\x00{"subject": "a"}', "BAD_JSON"),
         (b'{"subject": "a", "x": NaN}', "BAD_JSON"),

@@ -1,0 +1,84 @@
+"""An offer with all that is needed to judge it, and the answer of a rule. One thing to know: what several rules ask of
+an offer (is it protected, what do its texts say) is worked out here once, so that each rule stays a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from legal.conditions import is_plain
+from legal.effects import Effect
+from legal.protected import Entry, ProtectedList, named_in
+from legal.terms import Baseline, Citation, KindLimits, Ladder, OfferTerms
+from legal.words import Field, Reading, Verdict, normal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an offer may not be published as it stands. `review`: a human has to judge; until then it waits."""
+
+    rule: str
+    message: str
+    source: Citation
+    verdict: Verdict = "unlawful"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An offer with all that is needed to judge it."""
+
+    terms: OfferTerms
+    ladder: Ladder
+    others: Sequence[OfferTerms]
+    baselines: Sequence[Baseline]
+    protected: ProtectedList
+    kind: KindLimits
+    on: date
+
+    @cached_property
+    def texts(self) -> dict[Field, str]:
+        """The free texts, to be read for harm written only there."""
+        return {
+            "title": self.terms.title,
+            "standard_service": self.terms.standard_service,
+            "benefit": self.terms.benefit,
+            "conditions": "\n".join(filter(is_plain, self.terms.conditions)),
+        }
+
+    @cached_property
+    def effects(self) -> frozenset[Effect]:
+        return frozenset(self.terms.effects)
+
+    @cached_property
+    def undeclared(self) -> Entry | None:
+        """A protected service or right that the offer names without declaring it."""
+        if self.terms.basic_public_service or self.terms.statutory_right or self.kind.protected_service:
+            return None
+        text = normal(f"{self.terms.title}。{self.terms.standard_service}")
+        return named_in(self.protected.services + self.protected.rights, text, on=self.on)
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it concerns a basic public service or a statutory right, declared or not."""
+        declared = self.terms.basic_public_service or self.terms.statutory_right
+        return declared or self.kind.protected_service or self.undeclared is not None
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """The phrases found in the texts that count in this offer."""
+        found = self.protected.words.read(self.texts)
+        return tuple(r for r in found if self.is_protected or not r.phrase.only_of_protected)
+
+    def rule_of(self, reading: Reading) -> str:
+        """The rule a phrase breaks in this offer."""
+        if self.terms.kind == "loan" and reading.phrase.loan_rule:
+            return reading.phrase.loan_rule
+        if self.is_protected and reading.phrase.protected_rule:
+            return reading.phrase.protected_rule
+        return reading.phrase.rule
+
+    def names(self, entries: tuple[Entry, ...]) -> Entry | None:
+        """The entry of `entries` that any text of the offer names."""
+        return named_in(entries, normal("。".join(self.texts.values())), on=self.on)

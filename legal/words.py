@@ -1,0 +1,191 @@
+"""Reads an offer's free texts for harm written only there. One thing to know: a phrase is judged within its sentence,
+and a denial («不加收») excuses it only within its own clause, so a denial in one clause hides nothing in the next."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from core.datafile import Document, RuleFile
+from core.places import Source
+
+FILE = "words.yaml"
+
+Field = Literal["title", "standard_service", "benefit", "conditions"]
+Verdict = Literal["unlawful", "review"]
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"正则表达式有误:{error}") from None
+    return pattern
+
+
+Regex = Annotated[str, AfterValidator(_compiles)]
+
+
+class Phrase(Document):
+    """One way of writing harm, and the rule it breaks."""
+
+    id: str
+    rule: str
+    protected_rule: str | None = None
+    """The rule it breaks where the offer concerns a protected service."""
+    loan_rule: str | None = None
+    """The rule it breaks in an offer of kind `loan`."""
+    verdict: Verdict = "unlawful"
+    elsewhere: Verdict | None = None
+    """The verdict where the sentence does not speak of those outside the offer, if it is another."""
+    only_of_outsiders: bool = False
+    """Count it only in a sentence that speaks of those outside the offer."""
+    only_of_protected: bool = False
+    """Count it only in an offer that concerns a protected service or right."""
+    fields: tuple[Field, ...] = ("title", "standard_service", "benefit", "conditions")
+    says: tuple[Regex, ...]
+    unless: tuple[Regex, ...] = ()
+    """What, in the same clause, makes it harmless."""
+    why: str
+    remedy: str
+    source: Source | None = None
+    """Where it differs from the rule's own."""
+
+
+class _File(Document):
+    revised_on: date
+    """Day of the last revision; the checksum in every proof pins the text."""
+    outsiders: tuple[Regex, ...] = ()
+    reassurance: tuple[Regex, ...] = ()
+    denial: tuple[Regex, ...] = ()
+    credit_words: tuple[Regex, ...] = ()
+    neutral_conditions: tuple[Regex, ...] = ()
+    necessary_consents: tuple[Regex, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A phrase found: where, in which words, and how it is judged."""
+
+    phrase: Phrase
+    field: Field
+    quote: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    phrase: Phrase
+    says: re.Pattern[str]
+    unless: re.Pattern[str]
+
+
+_NOTHING = re.compile(r"(?!)")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
+_INNER_BLANK = re.compile(r"(?<=[^\x00-\x7f])[ \t\u3000·•._*-]+(?=[^\x00-\x7f])")
+_SENTENCE = re.compile(r"[。;!?\n]+")
+_CLAUSE_END = re.compile(r"[,:]|(?<!不)但(?!是?不限于)|然而|不过|否则|却")
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{p})" for p in patterns)) if patterns else _NOTHING
+
+
+def normal(text: str) -> str:
+    """`text` in one width, without invisible characters or fillers between Chinese characters (插 队 → 插队)."""
+    return _INNER_BLANK.sub("", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))).lower()
+
+
+def _clause_around(sentence: str, start: int, end: int) -> str:
+    """The clause, or clauses, in which `sentence[start:end]` stands."""
+    cuts = [0, *(m.end() for m in _CLAUSE_END.finditer(sentence)), len(sentence)]
+    left = max(cut for cut in cuts if cut <= start)
+    right = min(cut for cut in cuts if cut >= end)
+    return sentence[left:right]
+
+
+class Words:
+    """The word lists of a place, ready to read with."""
+
+    def __init__(self, files: Sequence[_File]) -> None:
+        denial = [p for f in files for p in f.denial]
+        self.phrases = tuple(p for f in files for p in f.phrases)
+        self._compiled = tuple(_Compiled(p, _any_of(p.says), _any_of([*p.unless, *denial])) for p in self.phrases)
+        self._denial = _any_of(denial)
+        self._credit_words = _any_of([p for f in files for p in f.credit_words])
+        self._outsiders = _any_of([p for f in files for p in f.outsiders])
+        self._reassurance = _any_of([p for f in files for p in f.reassurance])
+        self._neutral_conditions = _any_of([p for f in files for p in f.neutral_conditions])
+        self._necessary_consents = _any_of([p for f in files for p in f.necessary_consents])
+
+    def read(self, texts: Mapping[Field, str]) -> tuple[Reading, ...]:
+        """Every phrase found, each once per field."""
+        return tuple(r for field, text in texts.items() for r in self._read_field(field, normal(text)))
+
+    def _read_field(self, field: Field, text: str) -> Iterator[Reading]:
+        found: set[str] = set()
+        for sentence in filter(None, _SENTENCE.split(text)):
+            of_outsiders = bool(self._outsiders.search(sentence))
+            for one in self._compiled:
+                phrase = one.phrase
+                if field not in phrase.fields or phrase.id in found:
+                    continue
+                if phrase.only_of_outsiders and not of_outsiders:
+                    continue
+                for match in one.says.finditer(sentence):
+                    if one.unless.search(_clause_around(sentence, *match.span())):
+                        continue
+                    verdict = phrase.elsewhere if phrase.elsewhere and not of_outsiders else phrase.verdict
+                    found.add(phrase.id)
+                    yield Reading(phrase, field, match.group(), verdict)
+                    break
+
+    def outsiders_left_open(self, text: str) -> str | None:
+        """A sentence that treats those outside apart without saying that the standard service stays; else None."""
+        sentences: list[str] = _SENTENCE.split(normal(text))
+        for sentence in sentences:
+            if self._outsiders.search(sentence) and not self._reassurance.search(sentence):
+                return sentence
+        return None
+
+    def credit_named(self, text: str) -> str | None:
+        """A word about credit in a text that should have none, not denied and not reassuring; else None."""
+        sentences: list[str] = _SENTENCE.split(normal(text))
+        for sentence in sentences:
+            for match in self._credit_words.finditer(sentence):
+                clause = _clause_around(sentence, *match.span())
+                if not self._denial.search(clause) and not self._reassurance.search(sentence):
+                    return match.group()
+        return None
+
+    def is_neutral_condition(self, condition: str) -> bool:
+        """Whether a condition in plain words is one of those anybody can meet (a ticket, a booking, an age)."""
+        return bool(self._neutral_conditions.fullmatch(normal(condition)))
+
+    def is_necessary_consent(self, purpose: str) -> bool:
+        """Whether a consent is for checking this very offer, and for nothing else."""
+        return bool(self._necessary_consents.fullmatch(normal(purpose)))
+
+
+def load_words(folders: Sequence[Path], root: Path) -> tuple[Words, tuple[str, ...]]:
+    """The word lists in `folders`, nearest place first, and the checksum of each file.
+
+    Raises:
+        DataFileError: a list is broken; names the file and the line.
+    """
+    read = [RuleFile(folder / FILE, root=root) for folder in folders if (folder / FILE).is_file()]
+    files = [file.parse(_File) for file in read]
+    for file, content in zip(read, files, strict=True):
+        ids = [p.id for p in content.phrases]
+        for index, phrase in enumerate(content.phrases):
+            if phrase.id in ids[:index]:
+                raise file.error(("phrases", index, "id"), f"词条 {phrase.id} 重复", "请改名或合并")
+    return Words(files), tuple(file.checksum for file in read)

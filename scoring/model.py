@@ -1,0 +1,317 @@
+"""What a score model's file says. One thing to know: the language cannot write a rule that is not monotone.
+
+Honours can only add, adverse records can only subtract, a fact can only add: the sign comes with the operator and
+the operator with the nature of the item, so that taking an adverse record away or adding an honour never lowers
+a result. The language is explained, operator by operator, in docs/models.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from functools import cached_property, lru_cache
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from core.datafile import Document
+from core.places import Source
+from scoring.facts import Fact, facts_from_json
+from scoring.values import Points
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")]
+Items = Annotated[tuple[str, ...], Field(min_length=1)]
+RESERVED = frozenset({"base", "rounding", "floor", "ceiling"})
+"""Names of lines that the engine itself writes; no rule may take one."""
+
+
+class Span(Document):
+    """A length of time: exactly one of days, months, years."""
+
+    days: Count | None = None
+    months: Count | None = None
+    years: Count | None = None
+
+    def model_post_init(self, _: object) -> None:
+        if sum(part is not None for part in (self.days, self.months, self.years)) != 1:
+            raise ValueError("days、months、years 应当恰好写一个")
+
+    def end(self, start: date) -> date | None:
+        """The first day on which `start` lies this far back; None where the calendar has no such day.
+
+        Counted backwards from that day, as rules are written: 29 February 2024 lies one year back on 1 March 2025,
+        because 28 February 2025 reaches back only to 28 February 2024.
+        """
+        if self.days is not None:
+            return _days_after(start, self.days)
+        return _months_after(start, self.months or 12 * (self.years or 0))
+
+
+# Cached, because the same few thousand days come again for every subject of a city.
+@lru_cache(maxsize=1 << 16)
+def _months_after(start: date, months: int) -> date | None:
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    if year > date.max.year:
+        return None
+    try:
+        return date(year, month + 1, start.day)
+    except ValueError:  # no such day in that month; it is not December, so the next month is in the same year
+        return date(year, month + 2, 1)
+
+
+@lru_cache(maxsize=1 << 16)
+def _days_after(start: date, days: int) -> date | None:
+    try:
+        return start + timedelta(days=days)
+    except OverflowError:
+        return None
+
+
+Window: TypeAlias = Span | Literal["calendar-year"]
+"""Records that count: those of the day's calendar year, or those younger than the span."""
+
+
+class Item(Document):
+    """A sort of record that the model knows."""
+
+    label: str
+    nature: Literal["honour", "adverse"]
+    group: Code | None = None
+
+
+class _Sourced(Document):
+    source: Source
+
+    @cached_property
+    def basis(self) -> str:
+        """The source in one line, as shown beside what it led to."""
+        source = self.source
+        cited = f"{source.title or ''}{' ' + source.clause if source.clause else ''}"
+        if source.status == "official":
+            return cited
+        word = {"interpretation": "解释", "illustrative": "示例"}[source.status]
+        return f"{cited}({word}:{source.reason})"
+
+
+class _Rule(_Sourced):
+    id: Code
+    label: str
+    dimension: Code | None = None
+
+
+class Step(Document):
+    """From this age on, a record counts for `each` instead."""
+
+    after: Span
+    each: Points
+
+
+class RecordRule(_Rule):
+    """So many points for each record: a fixed number, or the record's own; together at most `at_most`."""
+
+    op: Literal["add", "deduct"]
+    items: Items
+    each: Points | Literal["own"]
+    at_most: Points | None = None
+    window: Window | None = None
+    decay: tuple[Step, ...] = ()
+
+
+class Band(Document):
+    """From `at_least` on (a count, or a figure in hundredths), this many points."""
+
+    at_least: Points
+    points: Points
+
+
+class CountRule(_Rule):
+    """Points by how many records there are."""
+
+    op: Literal["add-by-count", "deduct-by-count"]
+    items: Items
+    window: Window | None = None
+    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+
+
+class FactRule(_Rule):
+    """Points by a figure. A missing figure adds nothing."""
+
+    op: Literal["add-by-fact"]
+    fact: str
+    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+
+
+class VetoRule(_Rule):
+    """One such record brings the result down to the floor."""
+
+    op: Literal["veto"]
+    items: Items
+    window: Window | None = None
+
+
+Rule = Annotated[RecordRule | CountRule | FactRule | VetoRule, Field(discriminator="op")]
+
+
+class Dimension(_Sourced):
+    """Rules of one direction that together count for at most `at_most`."""
+
+    id: Code
+    label: str
+    at_most: Points
+
+
+class Base(_Sourced):
+    """Where everybody starts."""
+
+    points: Points
+    label: str = "基础分"
+
+
+class PointsMethod(Document):
+    """base + what is added − what is subtracted, held between floor and ceiling; then vetoes."""
+
+    type: Literal["points"]
+    base: Base
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    dimensions: tuple[Dimension, ...] = ()
+    floor: Points = 0
+    ceiling: Points | None = None
+
+
+class ClassificationMethod(Document):
+    """No points: the worst grade one of whose conditions holds; the best grade where none does."""
+
+    type: Literal["classification"]
+
+
+class Part(_Sourced):
+    """A fact that makes up `percent` of the result; without it the model cannot speak and says `missing`."""
+
+    id: Code
+    label: str
+    fact: str
+    percent: Annotated[int, Field(strict=True, ge=1, le=100)]
+    missing: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]*$")]
+
+
+class CompositionMethod(Document):
+    """The weighted sum of facts as an exact fraction, rounded half up to two decimals once, at the end."""
+
+    type: Literal["composition"]
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+
+
+Method = Annotated[PointsMethod | ClassificationMethod | CompositionMethod, Field(discriminator="type")]
+
+
+class Condition(_Sourced):
+    """Holds when at least so many adverse records of the group count."""
+
+    id: Code
+    label: str
+    group: Code
+    at_least: Count
+    window: Window | None = None
+    serious_consequence: bool = False
+    """Only records marked as having had serious consequence."""
+
+
+class Grade(Document):
+    """A grade: from `at_least` points on, or when one of the conditions holds; the last resort has neither."""
+
+    code: str
+    name: str
+    at_least: Points | None = None
+    when: tuple[Condition, ...] = ()
+
+
+class ModelFile(_Sourced):
+    """A model as written in `models/<id>-<version>.yaml`; `in_force_until` is exclusive."""
+
+    id: Code
+    version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+    name: str
+    subject: Literal["person", "enterprise"]
+    in_force_from: date
+    in_force_until: date | None = None
+    items: dict[str, Item] = Field(default_factory=dict)
+    facts: dict[str, Fact] = Field(default_factory=dict)
+    method: Method
+    grades: Annotated[tuple[Grade, ...], Field(min_length=2)]
+    grades_source: Source
+
+
+class Model(ModelFile):
+    """A model in use: its file, where it stands, and the file's SHA-256."""
+
+    place: str
+    checksum: str
+
+    def __hash__(self) -> int:
+        return hash(self.checksum)
+
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        return {grade.code: rank for rank, grade in enumerate(self.grades)}
+
+    def rank(self, code: str) -> int:
+        """0 for the best grade, then upwards. An unknown code is a KeyError."""
+        return self._ranks[code]
+
+    def at_least(self, grade_code: str, threshold_code: str) -> bool:
+        """Whether the first grade is the second or better."""
+        return self._ranks[grade_code] <= self._ranks[threshold_code]
+
+    def is_in_force(self, on: date) -> bool:
+        """Whether this version holds on that day."""
+        return self.in_force_from <= on and (self.in_force_until is None or on < self.in_force_until)
+
+    @cached_property
+    def status(self) -> Literal["official", "interpretation", "illustrative"]:
+        """That of its least official part: one made-up number makes the result a made-up one."""
+        found = {source.status for source in self.sources()}
+        if "illustrative" in found:
+            return "illustrative"
+        return "interpretation" if "interpretation" in found else "official"
+
+    def sources(self) -> Iterator[Source]:
+        """The source of the model, of its grades and of each of its rules."""
+        yield from (self.source, self.grades_source)
+        yield from (condition.source for grade in self.grades for condition in grade.when)
+        match self.method:
+            case PointsMethod() as method:
+                yield method.base.source
+                yield from (rule.source for rule in method.rules)
+                yield from (dimension.source for dimension in method.dimensions)
+            case CompositionMethod() as method:
+                yield from (part.source for part in method.parts)
+
+    def read_facts(self, raw: Mapping[str, object]) -> dict[str, object]:
+        """Facts stored as JSON (a decimal may be text or a number) as `scoring.engine.evaluate` takes them.
+
+        Raises:
+            BadValue: a ValueError with a code: a fact of this model is out of range, inexact or of another shape.
+        """
+        return facts_from_json(self.facts, raw)
+
+    @cached_property
+    def own_points_items(self) -> frozenset[str]:
+        """Items whose records carry points of their own; other models do not look at `points` at all."""
+        if not isinstance(self.method, PointsMethod):
+            return frozenset()
+        own = (rule for rule in self.method.rules if isinstance(rule, RecordRule) and rule.each == "own")
+        return frozenset(item for rule in own for item in rule.items)
+
+    @cached_property
+    def reads_serious_consequence(self) -> bool:
+        """Whether any condition asks for it."""
+        return any(condition.serious_consequence for grade in self.grades for condition in grade.when)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The items of each group."""
+        return {
+            group: tuple(code for code, item in self.items.items() if item.group == group)
+            for group in {item.group for item in self.items.values() if item.group}
+        }

@@ -1,0 +1,277 @@
+"""The demo city: that it is the same every time, lawful, and keeps its promise for years after it was built."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from servers import Postgres
+from sqlalchemy import Table, func, insert, select
+
+from core.clock import day_of
+from core.database import Conflict, Database
+from core.identifiers import check_resident_id, check_uscc
+from core.keys import Keys, load_keys, new_key_file
+from core.migrations import migrate
+from core.places import ROOT
+from core.sealing import unseal
+from demo.city import city_rows, seed_city
+from demo.people import FOREMOST, PERSONS, make_persons, make_uscc
+from partners.catalogue import Catalogue, Offer, load_catalogue
+from partners.eligibility import Outcome, Standing, outcome_of, why_not
+from partners.rulebook import Rulebook, load_rulebook
+from partners.tables import accounts, offer_steps, partners
+from scoring.engine import Record, Score, evaluate
+from scoring.subjects import is_minor
+from scoring.tables import credit_records, enrollments, facts, scores, subjects
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+TODAY = day_of(NOW)
+DAYS = [TODAY, TODAY + timedelta(days=366), TODAY + timedelta(days=4 * 365)]
+SEALED = {"name_sealed", "identity_sealed"}
+
+
+@dataclass(frozen=True)
+class City:
+    """The seeded city as rows, with what is needed to judge it on other days."""
+
+    rows: dict[Table, list[dict[str, Any]]]
+    keys: Keys
+    rulebook: Rulebook
+    url: str
+
+    @cached_property
+    def enrolled(self) -> set[int]:
+        return {row["subject_id"] for row in self.rows[enrollments]}
+
+    @cached_property
+    def records(self) -> dict[int, list[Record]]:
+        found: dict[int, list[Record]] = {row["id"]: [] for row in self.rows[subjects]}
+        for row in self.rows[credit_records]:
+            found[row["subject_id"]].append(Record(row["item"], row["occurred_on"], row["removed_on"]))
+        return found
+
+    @cached_property
+    def facts(self) -> dict[int, dict[str, Any]]:
+        found: dict[int, dict[str, Any]] = {row["id"]: {} for row in self.rows[subjects]}
+        for row in self.rows[facts]:
+            found[row["subject_id"]][row["name"]] = row["value"]
+        return found
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows[subjects] if row["kind"] == kind]
+
+    def outcome(self, subject: dict[str, Any], offer: Offer, on: date) -> Outcome:
+        applies = offer.model in self.rulebook.models_for(subject["place"], subject["kind"], on)
+        grade = None
+        if applies:
+            known = offer.model.read_facts(self.facts[subject["id"]])
+            result = evaluate(offer.model, records=self.records[subject["id"]], facts=known, on=on)
+            grade = result.grade.code if isinstance(result, Score) and result.grade else None
+        standing = Standing(
+            kind=subject["kind"],
+            lineage=self.rulebook.lineage(subject["place"]),
+            enrolled=subject["id"] in self.enrolled,
+            minor=is_minor(subject["birth_on"], on=on),
+            grade=grade,
+        )
+        return outcome_of(why_not(offer, standing))
+
+    def catalogue(self, on: date) -> Catalogue:
+        async def read() -> Catalogue:
+            database = Database(self.url)
+            async with database.reading() as connection:
+                found = await load_catalogue(connection, self.rulebook, on=on)
+            await database.close()
+            return found
+
+        return asyncio.run(read())
+
+
+async def _seed(url: str, keys: Keys, rulebook: Rulebook) -> None:
+    database = Database(url)
+    await migrate(database)
+    await seed_city(database, keys=keys, rulebook=rulebook, now=NOW)
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    folder: Path = tmp_path_factory.mktemp("city")
+    new_key_file(folder / "keys.json", demo=True)
+    keys, rulebook = load_keys(folder / "keys.json"), load_rulebook(ROOT, ())
+    url = f"sqlite+aiosqlite:///{folder}/xinyi.db"
+    asyncio.run(_seed(url, keys, rulebook))
+    return City(city_rows(keys=keys, rulebook=rulebook, now=NOW), keys, rulebook, url)
+
+
+def test_the_city_has_the_promised_size(city: City) -> None:
+    kinds = Counter(row["kind"] for row in city.rows[subjects])
+    assert kinds == {"person": 2000, "enterprise": 500}
+    assert len(city.rows[credit_records]) == 12_000
+    assert Counter(row["sector"] for row in city.rows[partners]) == {"bank": 14, "hospital": 13, "scenic": 13}
+    assert len(city.catalogue(TODAY).offers) == 120
+    assert {row["place"] for row in city.rows[partners]} == {"hunan-shaoyang", "guangdong-huizhou"}
+
+
+def test_the_same_day_gives_the_same_city(city: City) -> None:
+    again = city_rows(keys=city.keys, rulebook=city.rulebook, now=NOW)
+    for table, rows in city.rows.items():
+        plain = [{name: value for name, value in row.items() if name not in SEALED} for row in rows]
+        assert [{name: value for name, value in row.items() if name not in SEALED} for row in again[table]] == plain
+
+
+def test_every_number_is_valid_and_different(city: City) -> None:
+    numbers = set()
+    for row in city.rows[subjects]:
+        number = (unseal(city.keys, "seal", row["identity_sealed"]) or b"").decode()
+        assert number == (check_resident_id if row["kind"] == "person" else check_uscc)(number)
+        prefix = number[:4] if row["kind"] == "person" else number[2:6]
+        assert prefix == {"hunan-shaoyang": "4305", "guangdong-huizhou": "4413"}[row["place"]]
+        numbers.add(number)
+    for row in city.rows[partners]:
+        assert row["uscc"] == check_uscc(row["uscc"])
+        numbers.add(row["uscc"])
+    assert len(numbers) == 2540
+
+
+def test_an_organisation_code_has_the_check_digit_of_its_standard() -> None:
+    # GB 11714 over DEM00001: 13·3 + 14·7 + 22·9 + 1·2 = 337, 11 − 337 mod 11 = 4.
+    assert make_uscc("91", "430502", 1)[:17] == "91430502DEM000014"
+
+
+def test_names_are_masked_and_numbers_sealed_in_the_file(city: City) -> None:
+    content = Path(city.url.removeprefix("sqlite+aiosqlite:///")).read_bytes()
+    row = city.rows[subjects][0]
+    assert (len(row["display_name"]), row["display_name"][1]) == (2, "*")
+    assert (unseal(city.keys, "seal", row["identity_sealed"]) or b"-") not in content
+    assert (unseal(city.keys, "seal", row["name_sealed"]) or b"-") not in content
+
+
+def test_the_foremost_are_enrolled_adults_half_in_each_city(city: City) -> None:
+    for kind in ("person", "enterprise"):
+        foremost = city.of_kind(kind)[:FOREMOST]
+        assert {row["id"] for row in foremost} <= city.enrolled
+        assert not any(is_minor(row["birth_on"], on=TODAY) for row in foremost)
+        assert set(Counter(row["place"] for row in foremost).values()) == {20}
+
+
+def test_there_are_minors_elderly_and_people_not_enrolled(city: City) -> None:
+    persons = city.of_kind("person")
+    assert 200 < sum(is_minor(row["birth_on"], on=TODAY) for row in persons) < 300
+    assert 250 < sum(row["birth_on"] < date(1961, 11, 22) for row in persons) < 400
+    assert 300 < sum(row["id"] not in city.enrolled for row in persons) < 500
+
+
+def test_an_adult_of_the_city_is_an_adult_whatever_day_it_is_built() -> None:
+    for on in (date(2027, 3, 1), date(2028, 2, 29), date(2029, 1, 1), date(2031, 12, 31)):
+        for person in make_persons(Random(1), on):
+            birth = date(int(person.resident_id[6:10]), int(person.resident_id[10:12]), int(person.resident_id[12:14]))
+            assert is_minor(birth, on=on) == (person.age < 18)
+
+
+def test_nobody_is_scored_who_is_a_minor_or_not_enrolled(city: City) -> None:
+    scored = {row["subject_id"] for row in city.rows[scores]}
+    adults = {row["id"] for row in city.rows[subjects] if not is_minor(row["birth_on"], on=TODAY)}
+    assert scored == city.enrolled & adults
+
+
+def test_the_stored_scores_are_what_the_engine_says(city: City) -> None:
+    for row in city.rows[scores]:
+        model = city.rulebook.models.get(row["model"])
+        known = model.read_facts(city.facts[row["subject_id"]])
+        result = evaluate(model, records=city.records[row["subject_id"]], facts=known, on=TODAY)
+        expected = (result.points, result.grade.code) if isinstance(result, Score) and result.grade else (None, None)
+        assert (row["points"], row["grade"]) == expected
+
+
+@pytest.mark.parametrize("on", DAYS, ids=str)
+def test_the_foremost_together_meet_both_answers_on_every_first_offer(city: City, on: date) -> None:
+    catalogue = city.catalogue(on)
+    for partner in catalogue.partners.values():
+        first = catalogue.open_of(partner.id)[0]
+        assert first.subject_kind == ("enterprise" if partner.sector == "bank" else "person")
+        assert (first.has_quota, first.limit_per_person, first.terms.closes_on) == (False, None, None)
+        answers = Counter(city.outcome(row, first, on) for row in city.of_kind(first.subject_kind)[:FOREMOST])
+        assert answers == {Outcome.BENEFIT_APPLIES: 10, Outcome.STANDARD_SERVICE: 30}
+
+
+@pytest.mark.parametrize("on", [*DAYS, TODAY + timedelta(days=31)], ids=str)
+def test_the_guard_has_nothing_against_any_offer(city: City, on: date) -> None:
+    assert [(offer.id, offer.refusals) for offer in city.catalogue(on).offers.values() if offer.refusals] == []
+
+
+def test_some_offers_have_ended_and_some_open_later(city: City) -> None:
+    assert [len(city.catalogue(on).open_offers) for on in (TODAY, TODAY + timedelta(days=31))] == [113, 116]
+
+
+def test_every_offer_was_submitted_and_approved_by_two_people(city: City) -> None:
+    steps: dict[int, list[tuple[str, str]]] = {}
+    for row in city.rows[offer_steps]:
+        steps.setdefault(row["offer_id"], []).append((row["status"], row["actor"]))
+    assert set(map(tuple, steps.values())) == {(("submitted", "operator-1"), ("approved", "operator-2"))}
+    assert len(steps) == 120
+    roles = {row["id"]: row["role"] for row in city.rows[accounts]}
+    assert roles["operator-1"] == roles["operator-2"] == "operator"
+
+
+def test_at_least_half_of_those_with_the_standard_service_have_no_adverse_record(city: City) -> None:
+    for offer in city.catalogue(TODAY).offers.values():
+        if offer.subject_kind != "person":
+            continue
+        adverse_items = {item for item, known in offer.model.items.items() if known.nature == "adverse"}
+        near = [row for row in city.of_kind("person") if row["place"] in offer.places and row["id"] in city.enrolled]
+        for population in (near, city.of_kind("person")):
+            standard = [row for row in population if city.outcome(row, offer, TODAY) is Outcome.STANDARD_SERVICE]
+            adverse = [row for row in standard if any(r.item in adverse_items for r in city.records[row["id"]])]
+            assert 0 < len(adverse) <= len(standard) / 2
+
+
+def test_about_two_in_five_reach_the_usual_threshold(city: City) -> None:
+    for name in ("xiangxinfen", "huixinma-person", "hunan-comprehensive", "huixinma-enterprise"):
+        usual = "B" if name == "hunan-comprehensive" else "A"
+        model = city.rulebook.models.get(name)
+        grades = [row["grade"] for row in city.rows[scores] if row["model"] == name]
+        reached = sum(grade is not None and model.at_least(grade, usual) for grade in grades)
+        assert 0.35 <= reached / len(grades) <= 0.45, name
+
+
+async def test_postgres_holds_the_same_city_and_counts_on_from_it(city: City, postgres: Postgres) -> None:
+    url = postgres.create_database("demo_city")
+    await _seed(url, city.keys, city.rulebook)
+    database = Database(url)
+    async with database.reading() as connection:
+        for table in city.rows:
+            assert await connection.scalar(select(func.count()).select_from(table)) == len(city.rows[table])
+    await _check_next_id(database)
+    await database.close()
+
+
+async def test_sqlite_counts_on_from_the_city(city: City, sqlite_url: str) -> None:
+    await _seed(sqlite_url, city.keys, city.rulebook)
+    database = Database(sqlite_url)
+    await _check_next_id(database)
+    await database.close()
+
+
+async def _check_next_id(database: Database) -> None:
+    async with database.transaction() as connection:
+        new = {"place": "hunan-shaoyang", "sector": "bank", "name": "新银行", "uscc": "X", "registered_at": NOW}
+        assert await connection.scalar(insert(partners).values(new).returning(partners.c.id)) == 41
+
+
+async def test_a_city_is_not_written_over_another(city: City, sqlite_url: str) -> None:
+    await _seed(sqlite_url, city.keys, city.rulebook)
+    database = Database(sqlite_url)
+    with pytest.raises(Conflict):
+        await seed_city(database, keys=city.keys, rulebook=city.rulebook, now=NOW)
+    async with database.reading() as connection:
+        assert await connection.scalar(select(func.count()).select_from(subjects)) == PERSONS + 500
+    await database.close()
