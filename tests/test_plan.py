@@ -143,7 +143,7 @@ async def test_a_plan_answers_what_graphql_core_answers(
     "text",
     [
         "{ me { benefits(first: 0) { pageInfo { hasNextPage } } } }",
-        "{ offers { edges { node { partner { offers(first: 0) { pageInfo { hasNextPage } } } } } } }",
+        "{ offers(first: 1) { edges { node { partner { offers(first: 0) { pageInfo { hasNextPage } } } } } } }",
         '{ node(id: "?") { id } offers(first: 1) { edges { cursor } } }',
         '{ node(id: "T2ZmZXI6MQ==") { id ... on Offer { title partner { offers(first: 0) { edges { cursor } } } } } }',
     ],
