@@ -1,1 +1,1 @@
-"""."""
+"""The demo city: synthetic, deterministic, nobody's data."""

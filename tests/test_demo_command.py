@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import stat
@@ -28,6 +29,7 @@ from core.errors import StartupError
 from core.keys import load_keys
 from core.places import ROOT
 from demo.folder import DemoFolder, open_folder
+from demo.people import make_uscc
 from partners.accounts import Role
 from partners.catalogue import Partner
 from partners.registry import register_partner
@@ -58,27 +60,27 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("role", "n", "account", "held"),
+    ("role", "n", "expected"),
     [
-        ("citizen", 1, "citizen-1", Role.CITIZEN),
-        ("citizen", 2000, "citizen-2000", Role.CITIZEN),
-        ("enterprise", 500, "enterprise-500", Role.AGENT),
-        ("bank", 14, "bank-14", Role.PARTNER),
-        ("hospital", 2, "hospital-2", Role.PARTNER),
-        ("scenic", 13, "scenic-13", Role.PARTNER),
-        ("operator", 3, "operator-3", Role.OPERATOR),
-        ("reviewer", 2, "reviewer-2", Role.REVIEWER),
-        ("auditor", 1, "auditor-1", Role.AUDITOR),
-        ("provider", 1, "provider-1", Role.PROVIDER),
+        ("citizen", 1, ("citizen-1", Role.CITIZEN)),
+        ("citizen", 2000, ("citizen-2000", Role.CITIZEN)),
+        ("enterprise", 500, ("enterprise-500", Role.AGENT)),
+        ("bank", 14, ("bank-14", Role.PARTNER)),
+        ("hospital", 2, ("hospital-2", Role.PARTNER)),
+        ("scenic", 13, ("scenic-13", Role.PARTNER)),
+        ("operator", 3, ("operator-3", Role.OPERATOR)),
+        ("reviewer", 2, ("reviewer-2", Role.REVIEWER)),
+        ("auditor", 1, ("auditor-1", Role.AUDITOR)),
+        ("provider", 1, ("provider-1", Role.PROVIDER)),
     ],
 )
 def test_a_token_is_for_the_nth_account_of_its_role(
-    built: Path, capsys: pytest.CaptureFixture[str], role: str, n: int, account: str, held: Role
+    built: Path, capsys: pytest.CaptureFixture[str], role: str, n: int, expected: tuple[str, Role]
 ) -> None:
     assert run(["demo-token", role, "--n", str(n), "--data", str(built)]) == 0
     out, err = capsys.readouterr()
     assert (out.count("\n"), err) == (1, "")
-    assert claims_of(built, out.strip()) == (account, held)
+    assert claims_of(built, out.strip()) == expected
 
 
 def test_the_first_one_is_meant_where_no_number_is_given(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +98,7 @@ def test_a_partner_that_joined_later_can_be_named(folder: Path, capsys: pytest.C
                 place="hunan-shaoyang",
                 sector="bank",
                 name="新来银行(演示)",
-                uscc="91430502DEM99999XT",
+                uscc=make_uscc("91", "430502", 99_999),
                 rulebook=load_rulebook(ROOT, ()),
                 now=utc_now(),
             )
@@ -183,23 +185,61 @@ def test_a_folder_is_named_from_where_the_command_stands(
     assert open_folder().path == tmp_path / "var"
 
 
-def test_an_interrupted_building_leaves_no_database_and_is_made_up_for(
+def test_a_building_that_fails_leaves_no_database_and_is_made_up_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stop(_: Any) -> None:
-        raise KeyboardInterrupt
+    async def fail(_: Any) -> None:
+        raise RuntimeError("disk full")
 
     folder = tmp_path / "var"
     with monkeypatch.context() as patched:
-        patched.setattr(demo.city, "_count_on", stop)  # after every row was written
-        with pytest.raises(KeyboardInterrupt):
+        patched.setattr(demo.city, "_count_on", fail)  # after every row was written
+        with pytest.raises(RuntimeError, match="disk full"):
             open_folder(folder)
     assert set(modes(folder)) == {"keys.json", ".lock"}
     keys = (folder / "keys.json").read_bytes()
-    (folder / ".unfinished-killed").mkdir()
     assert open_folder(folder).path == folder
     assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock"}
     assert (folder / "keys.json").read_bytes() == keys
+
+
+STUCK = """
+import asyncio, sys
+import demo.city
+from cli.main import run
+
+async def stick(_):
+    print("stuck", flush=True)
+    await asyncio.sleep(60)
+
+demo.city._count_on = stick
+sys.exit(run(["demo-token", "citizen", "--data", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize(("sent", "left"), [(signal.SIGINT, 0), (signal.SIGKILL, 1)])
+def test_a_building_that_is_stopped_leaves_no_database_and_is_made_up_for(
+    tmp_path: Path, sent: signal.Signals, left: int
+) -> None:
+    folder = tmp_path / "var"
+    child = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(folder)],
+        cwd=ROOT.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "stuck\n"
+    child.send_signal(sent)
+    out, err = child.communicate(timeout=20)
+    assert out == ""
+    if sent is signal.SIGINT:
+        assert (child.returncode, err.splitlines()[-1]) == (130, "INTERRUPTED: 已中断")
+    assert not (folder / "xinyi.db").exists()
+    assert len(list(folder.glob(".unfinished-*"))) == left
+    open_folder(folder)
+    assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock"}
 
 
 def test_two_who_open_a_folder_at_once_find_one_city(tmp_path: Path) -> None:
@@ -247,7 +287,9 @@ def test_opening_a_whole_folder_loads_no_database_library(built: Path) -> None:
         "import sys; from pathlib import Path; from demo.folder import open_folder; "
         "open_folder(Path(sys.argv[1])); print({'sqlalchemy', 'alembic', 'tqdm'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(built)], capture_output=True, text=True, cwd=ROOT.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(built)], capture_output=True, text=True, cwd=ROOT.parent, check=False
+    )
     assert (done.stdout, done.stderr) == ("set()\n", "")
 
 

@@ -1,0 +1,227 @@
+"""The demo city's partners and what they offer. One thing to know: a partner's first offer is open to all of its city
+that reach the threshold, without quota or personal limit; the later ones have quotas, limits and days of their own.
+
+Names are invented and say so; prices and terms are examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from demo.people import CITY_NAMES, COUNTIES, WORDS, city_of, make_uscc
+from legal.effects import Effect
+from legal.terms import Baseline, Citation
+from partners.offers import OfferDraft
+
+SECTOR_SIZES = {"bank": 14, "hospital": 13, "scenic": 13}
+SECTOR_NAMES = {"bank": "银行", "hospital": "医院", "scenic": "景区"}
+MODELS = {
+    ("hunan-shaoyang", "person"): "xiangxinfen",
+    ("hunan-shaoyang", "enterprise"): "hunan-comprehensive",
+    ("guangdong-huizhou", "person"): "huixinma-person",
+    ("guangdong-huizhou", "enterprise"): "huixinma-enterprise",
+}
+
+OPENED = timedelta(days=180)
+BASELINE_AGE = timedelta(days=3 * 365)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A partner. `n` counts from 1 within its sector and is the N of `demo-token bank --n N`."""
+
+    id: int
+    sector: str
+    n: int
+    place: str
+    name: str
+    uscc: str
+
+    @property
+    def account(self) -> str:
+        """The account through which it acts."""
+        return f"{self.sector}-{self.n}"
+
+
+def make_members() -> list[Member]:
+    """The partners: sectors in turn, odd ones of each in the first city, even ones in the second."""
+    in_turn = [
+        (sector, n)
+        for n in range(1, max(SECTOR_SIZES.values()) + 1)
+        for sector, size in SECTOR_SIZES.items()
+        if n <= size
+    ]
+    return [
+        Member(
+            id=number,
+            sector=sector,
+            n=n,
+            place=city_of(n),
+            name=f"{CITY_NAMES[city_of(n)]}{WORDS[n - 1]}{SECTOR_NAMES[sector]}(演示)",
+            uscc=make_uscc("12" if sector == "hospital" else "91", COUNTIES[city_of(n)][0], 90_000 + number),
+        )
+        for number, (sector, n) in enumerate(in_turn, 1)
+    ]
+
+
+def make_offers(member: Member, on: date) -> list[OfferDraft]:
+    """The offers of one partner, the first one first."""
+    return list(_OFFERS[member.sector](_Desk(member, on)))
+
+
+def offer_rows(draft: OfferDraft, offer_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows for `offers` and `baselines` of an approved draft; its quota is a row of its own."""
+    values = asdict(draft)
+    baseline, _ = values.pop("baseline"), values.pop("quota")
+    source = baseline.pop("source")
+    return (
+        {"id": offer_id, "version": 1, "status": "approved", **values},
+        {"offer_id": offer_id, **baseline, "source_title": source["title"], "source_clause": source["clause"]},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """A partner writing its offers on a day."""
+
+    member: Member
+    on: date
+
+    def threshold(self, subject: str) -> str:
+        """One grade for all offers of a partner to one kind of subject; a few partners ask for more than most."""
+        if MODELS[self.member.place, subject] == "hunan-comprehensive":
+            return "B+" if self.member.n % 3 == 0 else "B"
+        return "A+" if subject == "person" and self.member.sector == "scenic" and self.member.n % 5 == 0 else "A"
+
+    def offer(self, kind: str, subject: str, *, baseline: Baseline, **terms: Any) -> OfferDraft:
+        """A draft with the partner's model and threshold; opened half a year ago unless it says otherwise."""
+        return OfferDraft(
+            partner_id=self.member.id,
+            kind=kind,
+            model=MODELS[self.member.place, subject],
+            threshold=self.threshold(subject),
+            baseline=baseline,
+            **{"opens_on": self.on - OPENED, **terms},
+        )
+
+    def baseline(self, document: str, **terms: Any) -> Baseline:
+        """A standard service in force for three years, as the partner's published `document` states it."""
+        since = self.on - BASELINE_AGE
+        source = Citation(f"{self.member.name}{document}", f"{since.year}年版")
+        return Baseline(source=source, in_force_from=since, **terms)
+
+
+def _bank(desk: _Desk) -> Iterator[OfferDraft]:
+    business = desk.baseline("贷款业务公示", days=10, documents=("营业执照", "近两年财务报表"))
+    yield desk.offer(
+        "loan",
+        "enterprise",
+        baseline=business,
+        title="企业流动资金贷款利率优惠",
+        standard_service="按本行公示的利率、担保方式和审批时限申请,是否放款由本行依风险政策审查并说明理由。",
+        benefit="年利率在公示利率之下再减 30 个基点。",
+        effects=(Effect.FEE_REDUCTION,),
+    )
+    yield desk.offer(
+        "loan",
+        "enterprise",
+        baseline=business,
+        title="企业贷款期限延长",
+        standard_service="按本行公示的利率、担保方式和审批时限申请,最长期限三年。",
+        benefit="最长期限由三年延至五年。",
+        effects=(Effect.LONGER_TERM,),
+        quota=50 + 10 * desk.member.n,
+    )
+    yield desk.offer(
+        "loan",
+        "person",
+        baseline=desk.baseline("个人贷款业务公示", days=7, documents=("身份证", "收入说明")),
+        title="农户小额贷款材料后补",
+        standard_service="按本行公示的利率、材料清单和审批时限申请小额贷款。",
+        benefit="收入说明可在签约后十日内补齐。",
+        effects=(Effect.PAPERS_LATER,),
+        limit_per_person=2,
+    )
+
+
+def _hospital(desk: _Desk) -> Iterator[OfferDraft]:
+    yield desk.offer(
+        "medical",
+        "person",
+        baseline=desk.baseline("就诊须知", documents=("身份证",), queue="appointment"),
+        title="普通门诊诊后付费",
+        standard_service="按预约先后和病情安排就诊,按公示价格缴费;急诊抢救对所有人一律先救治。",
+        benefit="普通门诊费用可在就诊后七日内支付;急诊抢救对所有人一律先救治,不在此项之内。",
+        effects=(Effect.DEFERRED_PAYMENT,),
+    )
+    yield desk.offer(
+        "medical",
+        "person",
+        baseline=desk.baseline("住院须知", deposit_fen=200_000, documents=("身份证",), queue="appointment"),
+        title="住院免交押金",
+        standard_service="按病情安排住院,所有患者按公示标准交纳 2000 元押金,出院时结算退还。",
+        benefit="住院时免交押金,出院时一并结算。",
+        effects=(Effect.DEPOSIT_WAIVER,),
+        limit_per_person=4,
+    )
+
+
+def _scenic(desk: _Desk) -> Iterator[OfferDraft]:
+    price = 40 + 5 * desk.member.n
+    ticket = desk.baseline("公示票价", price_fen=100 * price, queue="first-come")
+    yield desk.offer(
+        "tourism",
+        "person",
+        baseline=ticket,
+        title="门票八折",
+        standard_service=f"按公示票价 {price} 元购票,先到先入。",
+        benefit="门票按公示票价打八折。",
+        effects=(Effect.FEE_REDUCTION,),
+    )
+    yield desk.offer(
+        "tourism",
+        "person",
+        baseline=desk.baseline("租借物品公示", price_fen=2000, deposit_fen=20_000),
+        title="讲解器免押金",
+        standard_service="讲解器租金每次 20 元,所有游客按公示标准交纳 200 元押金,归还时退还。",
+        benefit="租用讲解器免交押金。",
+        effects=(Effect.DEPOSIT_WAIVER,),
+        limit_per_person=12,
+    )
+    yield desk.offer(
+        "tourism",
+        "person",
+        baseline=ticket,
+        title="赠送观光车票",
+        standard_service=f"按公示票价 {price} 元购票,观光车票按公示价另购。",
+        benefit="当日门票附赠园内观光车票一张。",
+        effects=(Effect.GIFT,),
+        payer="third-party",
+        budget="文旅惠民活动经费(演示)",
+        quota=500,
+        limit_per_person=1,
+    )
+    night: dict[str, Any] = {}
+    if desk.member.n % 4 == 1:
+        night = {"closes_on": desk.on - timedelta(days=30)}
+    elif desk.member.n % 4 == 2:
+        night = {"opens_on": desk.on + timedelta(days=30)}
+    yield desk.offer(
+        "tourism",
+        "person",
+        baseline=ticket,
+        title="夜游加开场次",
+        standard_service="原有夜游场次按公示票价购票,先到先入。",
+        benefit="每晚另行加开一场,可参加一次;原有场次和名额不变。",
+        effects=(Effect.EXTRA_CAPACITY,),
+        standard_lanes_unchanged=True,
+        quota=10,
+        limit_per_person=1,
+        **night,
+    )
+
+
+_OFFERS = {"bank": _bank, "hospital": _hospital, "scenic": _scenic}

@@ -1,0 +1,205 @@
+"""Builds the demo city and writes it down. One thing to know: what it holds depends on a fixed seed and the day alone,
+and dates are counted from that day, so the city is as lively whenever it is first opened.
+
+Written in one transaction: a city is there as a whole, or not at all. Works on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any, TypeAlias
+
+from sqlalchemy import Table, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tqdm import tqdm
+
+from core import audit
+from core.clock import day_of, start_of
+from core.database import Database
+from core.keys import Keys
+from demo.alliance import make_members, make_offers, offer_rows
+from demo.people import PERSONS, make_enterprises, make_persons
+from demo.records import RECORDS, Known, known_of_enterprise, known_of_person, permits, record_row
+from partners.accounts import Role
+from partners.catalogue import bump_catalogue
+from partners.rulebook import Rulebook
+from partners.tables import accounts, baselines, offer_steps, offers, partners, quotas
+from scoring.engine import Record
+from scoring.scores import score_row
+from scoring.subjects import SubjectKind, is_minor, subject_row
+from scoring.tables import credit_records, enrollments, facts, scores, subjects
+
+SEED = 4305
+STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 1}
+"""How many accounts of each of these roles there are: `operator-1`, `operator-2` …"""
+BATCH = 500
+
+Rows: TypeAlias = dict[Table, list[dict[str, Any]]]
+
+
+async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: datetime) -> None:
+    """Write the demo city into a migrated database that has no subjects yet.
+
+    Raises:
+        Conflict: there are subjects or partners already; nothing was written.
+    """
+    rows = city_rows(keys=keys, rulebook=rulebook, now=now)
+    count = sum(len(of_table) for of_table in rows.values())
+    with tqdm(total=count, desc="建立演示城市", unit="行", delay=1, disable=None, leave=False) as progress:
+        async with database.transaction() as connection:
+            for table, of_table in rows.items():
+                for start in range(0, len(of_table), BATCH):
+                    batch = of_table[start : start + BATCH]
+                    await connection.execute(insert(table), batch)
+                    progress.update(len(batch))
+            await _count_on(connection)
+            await bump_catalogue(connection)
+            content = {str(table.name): len(of_table) for table, of_table in rows.items()}
+            await connection.execute(audit.record(at=now, actor="demo", action="seedDemoCity", content=content))
+
+
+def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
+    """Every row of the city by table, in the order in which they may be written.
+
+    The same `now` gives the same rows, but for the nonces in what is sealed.
+    """
+    on = day_of(now)
+    rows: Rows = defaultdict(list)
+    _add_alliance(rows, on)
+    _add_people(rows, keys, rulebook, now)
+    _add_staff(rows)
+    order = (
+        subjects,
+        partners,
+        offers,
+        baselines,
+        offer_steps,
+        quotas,
+        accounts,
+        enrollments,
+        credit_records,
+        facts,
+        scores,
+    )
+    return {table: rows[table] for table in order}
+
+
+def _add_alliance(rows: Rows, on: date) -> None:
+    for member in make_members():
+        joined_at = start_of(on - timedelta(days=400)) + timedelta(hours=10)
+        rows[partners].append(
+            {
+                "id": member.id,
+                "place": member.place,
+                "sector": member.sector,
+                "name": member.name,
+                "uscc": member.uscc,
+                "registered_at": joined_at,
+            }
+        )
+        rows[accounts].append(_account(member.account, Role.PARTNER, partner_id=member.id))
+        for draft in make_offers(member, on):
+            offer_id = len(rows[offers]) + 1
+            offer, baseline = offer_rows(draft, offer_id)
+            rows[offers].append(offer)
+            rows[baselines].append(baseline)
+            if draft.quota is not None:
+                rows[quotas].append({"offer_id": offer_id, "cap": draft.quota, "taken": 0})
+            submitted_at = start_of(on - timedelta(days=194)) + timedelta(hours=9)
+            steps = (("submitted", "operator-1", "提交审核"), ("approved", "operator-2", "审核通过"))
+            rows[offer_steps] += [
+                {
+                    "offer_id": offer_id,
+                    "step": step,
+                    "status": status,
+                    "actor": actor,
+                    "at": submitted_at + timedelta(days=7 * (step - 1)),
+                    "reason": reason,
+                }
+                for step, (status, actor, reason) in enumerate(steps, 1)
+            ]
+
+
+def _add_people(rows: Rows, keys: Keys, rulebook: Rulebook, now: datetime) -> None:
+    random = Random(SEED)  # noqa: S311  # a city that is the same every time, not a secret
+    on = day_of(now)
+    found: dict[int, Known] = {}
+    for person in make_persons(random, on):
+        row = subject_row(
+            keys, kind=SubjectKind.PERSON, place=person.place, name=person.name, number=person.resident_id
+        )
+        _add_subject(rows, person.n, row, Role.CITIZEN, person.n)
+        found[person.n] = known_of_person(random, person)
+        if person.enrolled:
+            rows[enrollments].append(_enrollment(random, person.n, rulebook, now))
+    enterprises = make_enterprises(random)
+    for enterprise in enterprises:
+        subject_id = PERSONS + enterprise.n
+        row = subject_row(
+            keys, kind=SubjectKind.ENTERPRISE, place=enterprise.place, name=enterprise.name, number=enterprise.uscc
+        )
+        _add_subject(rows, subject_id, row, Role.AGENT, enterprise.n)
+        found[subject_id] = known_of_enterprise(random, enterprise)
+        if enterprise.enrolled:
+            rows[enrollments].append(_enrollment(random, subject_id, rulebook, now))
+    missing = RECORDS - sum(len(known.entries) for known in found.values())
+    for index, permit in enumerate(permits(random, missing)):
+        found[PERSONS + 1 + index % len(enterprises)].entries.append(permit)
+    enrolled = {row["subject_id"] for row in rows[enrollments]}
+    for subject in rows[subjects]:
+        _add_known(rows, subject["id"], found[subject["id"]], on)
+        if subject["id"] in enrolled and not is_minor(subject["birth_on"], on=on):
+            _add_scores(rows, subject, found[subject["id"]], rulebook, now)
+
+
+def _add_subject(rows: Rows, subject_id: int, row: dict[str, Any], role: Role, n: int) -> None:
+    account = f"{'citizen' if role is Role.CITIZEN else 'enterprise'}-{n}"
+    rows[subjects].append({"id": subject_id, **row})
+    rows[accounts].append(_account(account, role, subject_id=subject_id))
+
+
+def _add_known(rows: Rows, subject_id: int, known: Known, on: date) -> None:
+    for entry in known.entries:
+        number = len(rows[credit_records]) + 1
+        rows[credit_records].append(record_row(entry, number=number, subject_id=subject_id, on=on))
+    observed_on = on - timedelta(days=30)
+    rows[facts] += [
+        {"subject_id": subject_id, "name": name, "value": value, "observed_on": observed_on}
+        for name, value in known.facts.items()
+    ]
+
+
+def _add_scores(rows: Rows, subject: dict[str, Any], known: Known, rulebook: Rulebook, now: datetime) -> None:
+    on = day_of(now)
+    of_subject = rows[credit_records][len(rows[credit_records]) - len(known.entries) :]
+    records = [Record(row["item"], row["occurred_on"], row["removed_on"], id=row["id"]) for row in of_subject]
+    rows[scores] += [
+        score_row(model, subject_id=subject["id"], records=records, known=known.facts, now=now)
+        for model in rulebook.models_for(subject["place"], subject["kind"], on)
+    ]
+
+
+def _add_staff(rows: Rows) -> None:
+    rows[accounts] += [_account(f"{role}-{n}", role) for role, size in STAFF.items() for n in range(1, size + 1)]
+
+
+def _account(
+    account: str, role: Role, *, subject_id: int | None = None, partner_id: int | None = None
+) -> dict[str, Any]:
+    return {"id": account, "role": role.value, "subject_id": subject_id, "partner_id": partner_id}
+
+
+def _enrollment(random: Random, subject_id: int, rulebook: Rulebook, now: datetime) -> dict[str, Any]:
+    enrolled_at = now.replace(microsecond=0) - timedelta(days=random.randrange(1, 170), minutes=random.randrange(600))
+    return {"subject_id": subject_id, "enrolled_at": enrolled_at, "notice_version": rulebook.notice.version}
+
+
+async def _count_on(connection: AsyncConnection) -> None:
+    """Let the database give out ids beyond those written here; SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        for table in (subjects, partners, offers):
+            await connection.execute(
+                text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}")  # noqa: S608
+            )
