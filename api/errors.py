@@ -46,6 +46,8 @@ def problem_of(error: ExpectedError) -> Problem:
     return Problem(code=error.code, message=error.message, refusals=refusals)
 
 
+MASKED = "系统内部错误,已记录。请稍后重试;如持续出现,请提供 requestId 联系运营人员。"
+"""All that anybody outside learns of a bug of ours."""
 TOP_LEVEL = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT"})
 """Expected failures that say the client is wrong, not that the act failed: never a `Problem`."""
 
@@ -60,8 +62,7 @@ def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     if cause is None or isinstance(cause, BadInput):
         return _body(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     log.error("unexpected error", exc_info=cause, extra={"request_id": request_id, "path": str(error.path)})
-    message = "系统内部错误,已记录。请稍后重试;如持续出现,请提供 requestId 联系运营人员。"
-    return _body(error, message, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id})
+    return _body(error, MASKED, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id})
 
 
 def _body(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

@@ -3,22 +3,25 @@ right status, and no body whatever makes a 5xx."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.context import Context, State
+from api.errors import MASKED
 from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.limits import Limits
 from core.errors import ExpectedError, Unauthenticated
 
+log = logging.getLogger("xinyi.api")
 MAX_BODY = 1_000_000
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
@@ -41,12 +44,23 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        response = await self._answer(Request(scope, receive))
+        request_id = uuid4().hex
+        try:
+            response = await self._answer(Request(scope, receive), request_id)
+        except ClientDisconnect:
+            return
+        except Exception:
+            log.exception("unexpected error", extra={"request_id": request_id})
+            body = {
+                "errors": [
+                    {"message": MASKED, "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}}
+                ]
+            }
+            response = _response(body, 500, JSON, request_id)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, request_id: str) -> Response:
         media = _accepted(request.headers.get("accept"))
-        request_id = uuid4().hex
         try:
             if media is None:
                 raise HttpProblem(406, f"只能以 {GRAPHQL_JSON} 或 {JSON} 作答。请修改 Accept 头。")

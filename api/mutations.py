@@ -43,6 +43,9 @@ def mutation(*, description: str, to: Iterable[Audience]) -> Callable[[Callable[
     """A mutation field with one `input`, a result union of two, and who may call it."""
 
     def declare(resolver: Callable[..., Awaitable[Any]]) -> Any:
-        return strawberry.mutation(resolver=_answered(resolver), description=description, directives=access(to))
+        field = strawberry.mutation(resolver=_answered(resolver), description=description, directives=access(to))
+        (argument,) = field.arguments
+        argument.description = "What to do, and to what."
+        return field
 
     return declare

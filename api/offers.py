@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import strawberry
 
 from api.context import Context, Info
 from api.ids import public_id
 from api.node import Node
-from api.pagination import PageInfo, cursor_of, number_after, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, number_after, page_info, page_size
 from api.permissions import ANYONE, PARTNER, STAFF, access
 from core.errors import Forbidden
 from partners import catalogue
 from partners.kinds import BenefitKind as Kind
 from partners.kinds import benefit_kinds
+
+KindCode = Annotated[str | None, strawberry.argument(description="Code of a kind, for these alone.")]
+"""The `kind` of a list of offers."""
 
 
 @strawberry.type(description="A kind of 信易X benefit.", directives=access(ANYONE))
@@ -35,7 +39,7 @@ class Partner(Node):
     name: str = strawberry.field(description="Its name.")
 
     @strawberry.field(description="Its open offers, in a stable order.")
-    async def offers(self, info: Info, first: int | None = None, after: str | None = None) -> OfferConnection:
+    async def offers(self, info: Info, first: First = None, after: After = None) -> OfferConnection:
         """Open offers only, by id."""
         return offer_page((await current(info.context)).open_of(self.held.id), first, after)
 
@@ -159,7 +163,7 @@ class OfferQueries:
 
     @strawberry.field(description="Open offers, of one kind where given.", directives=access(ANYONE))
     async def offers(
-        self, info: Info, first: int | None = None, after: str | None = None, kind: str | None = None
+        self, info: Info, first: First = None, after: After = None, kind: KindCode = None
     ) -> OfferConnection:
         """By id."""
         return offer_page((await current(info.context)).open_for(kind=kind), first, after)

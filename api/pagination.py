@@ -4,6 +4,7 @@ rows come and go."""
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
 
 import strawberry
 
@@ -11,6 +12,13 @@ from api.permissions import ANYONE, access
 from core.errors import BadInput
 
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+
+First = Annotated[
+    int | None, strawberry.argument(description=f"Size of the page: 1 to {LARGEST_PAGE}, {DEFAULT_PAGE} if left out.")
+]
+"""The `first` of a connection."""
+After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
+"""The `after` of a connection."""
 
 
 @strawberry.type(description="Where a page stands (Relay).", directives=access(ANYONE))

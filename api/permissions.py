@@ -36,14 +36,14 @@ from partners.accounts import Role
 class Audience(Enum):
     """The roles of accounts, and everybody."""
 
-    ANYONE = "anyone"
-    CITIZEN = Role.CITIZEN.value
-    AGENT = Role.AGENT.value
-    PARTNER = Role.PARTNER.value
-    OPERATOR = Role.OPERATOR.value
-    REVIEWER = Role.REVIEWER.value
-    AUDITOR = Role.AUDITOR.value
-    PROVIDER = Role.PROVIDER.value
+    ANYONE = strawberry.enum_value("anyone", description="Everybody, signed in or not.")
+    CITIZEN = strawberry.enum_value(Role.CITIZEN.value, description="A person, for himself or herself.")
+    AGENT = strawberry.enum_value(Role.AGENT.value, description="Who acts for an enterprise.")
+    PARTNER = strawberry.enum_value(Role.PARTNER.value, description="Who acts for a partner of the alliance.")
+    OPERATOR = strawberry.enum_value(Role.OPERATOR.value, description="Brings partners in and submits offers.")
+    REVIEWER = strawberry.enum_value(Role.REVIEWER.value, description="Approves what others submitted.")
+    AUDITOR = strawberry.enum_value(Role.AUDITOR.value, description="Looks at what was done.")
+    PROVIDER = strawberry.enum_value(Role.PROVIDER.value, description="A body that provides credit information.")
 
 
 ANYONE = (Audience.ANYONE,)

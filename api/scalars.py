@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NewType
+from enum import Enum
+from typing import Any, NewType
 
 import strawberry
 from graphql import IntValueNode, ValueNode
@@ -35,7 +36,25 @@ FEN = strawberry.scalar(
 )
 """How `Fen` is written in the schema."""
 
-strawberry.enum(SubjectKind, description="What a credit subject is.")
-strawberry.enum(Outcome, description="What a partner is told. There is no third answer about a person.")
+
+def _show(kind: type[Enum], description: str, **values: str) -> None:
+    """Put an enum of the domain into the schema, each of its values described."""
+    definition: Any = strawberry.enum(kind, description=description)
+    for value in definition.__strawberry_definition__.values:
+        value.description = values[value.name]
+
+
+_show(
+    SubjectKind,
+    "What a credit subject is.",
+    PERSON="A natural person.",
+    ENTERPRISE="A legal person or other organisation, an individual business included.",
+)
+_show(
+    Outcome,
+    "What a partner is told. There is no third answer about a person.",
+    BENEFIT_APPLIES="The standard service and, on top of it, the benefit.",
+    STANDARD_SERVICE="The standard service, as everybody gets it.",
+)
 
 __all__ = ["FEN", "Fen", "Outcome", "SubjectKind"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -25,7 +27,11 @@ class Query(SubjectQueries, OfferQueries):
         description="An object by its id; null for whatever the caller could not reach otherwise.",
         directives=access(ANYONE),
     )
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="An id that this interface gave out.")],  # noqa: A002
+    ) -> Node | None:
         """Relay's node."""
         context = info.context
         try:

@@ -15,8 +15,8 @@ from api.errors import Problem
 from api.ids import public_id
 from api.mutations import mutation
 from api.node import Node
-from api.offers import Offer, Partner, offer_of, page_of, partner_of
-from api.pagination import PageInfo, cursor_of, key_after, page_info, page_size
+from api.offers import KindCode, Offer, Partner, offer_of, page_of, partner_of
+from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
 from api.permissions import ANYONE, SUBJECT, access
 from api.scalars import Outcome, SubjectKind
 from api.scores import Score, score_of
@@ -110,7 +110,7 @@ class CreditSubject(Node):
 
     @strawberry.field(description="Open offers for subjects of this kind: available or not, and why not.")
     async def benefits(
-        self, info: Info, first: int | None = None, after: str | None = None, kind: str | None = None
+        self, info: Info, first: First = None, after: After = None, kind: KindCode = None
     ) -> BenefitConnection:
         """By offer id."""
         context = info.context
@@ -127,7 +127,7 @@ class CreditSubject(Node):
         return BenefitConnection(edges=edges, page_info=page.info)
 
     @strawberry.field(description="Who looked at me, newest first.")
-    async def access_log(self, info: Info, first: int | None = None, after: str | None = None) -> AccessEventConnection:
+    async def access_log(self, info: Info, first: First = None, after: After = None) -> AccessEventConnection:
         """Refused requests included."""
         return await _access_log(info.context, self.held.id, first, after)
 

@@ -65,7 +65,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         shared: dict[str, Any] = {
             "json_serializer": lambda value: orjson.dumps(value).decode(),
-            "json_deserializer": orjson.loads,
+            # SQLite keeps a JSON column's bare numbers as numbers.
+            "json_deserializer": lambda stored: orjson.loads(stored) if isinstance(stored, str) else stored,
         }
         if self.is_sqlite:
             # One writer, so that writers queue here and never meet SQLITE_BUSY; readers cannot write.

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from core.database import Database, metadata
 from core.errors import StartupError
 
+if TYPE_CHECKING:  # imported where used: serving needs none of it, and it is slow to import
+    from alembic.config import Config
+
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def newest() -> str:
+    """The newest revision: files are named by it, and it counts up."""
+    return max(file.name for file in FOLDER.glob("versions/*.py")).partition("_")[0]
 
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's settings, for an open connection where one is needed."""
+    from alembic.config import Config
+
     made = Config(attributes={"connection": connection})
     made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     return made
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
     command.upgrade(config(connection), "head")
-
-
-def _is_current(connection: Connection) -> bool:
-    found = MigrationContext.configure(connection).get_current_heads()
-    return set(found) == set(ScriptDirectory.from_config(config()).get_heads())
 
 
 def differences(connection: Connection) -> list[object]:
     """What the tables in the code say and the database does not; empty where they agree."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
     return list(compare_metadata(context, metadata))
 
@@ -52,6 +59,12 @@ async def check_current(database: Database) -> None:
         StartupError: migrations are missing.
         Unavailable: the database cannot be reached.
     """
+    found = None
     async with database.reading() as connection:
-        if not await connection.run_sync(_is_current):
-            raise StartupError("数据库结构不是最新版本。请先运行 xinyi migrate。")
+        try:
+            found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+    if found != newest():
+        raise StartupError("数据库结构不是最新版本。请先运行 xinyi migrate。")

@@ -112,8 +112,12 @@ class PreparedInserts:
             for table in tables
         ]
         *rest, last = self._single
-        self._together = last.add_cte(
-            *(statement.cte(f"into_{table.name}") for statement, table in zip(rest, tables, strict=False))
+        self._together = (
+            last
+            if not rest
+            else last.add_cte(
+                *(statement.cte(f"into_{table.name}") for statement, table in zip(rest, tables, strict=False))
+            )
         )
         self._compiled: dict[str, _Compiled] = {}
         self._each: list[dict[str, _Compiled]] = [{} for _ in tables]

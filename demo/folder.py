@@ -150,8 +150,7 @@ def _is_newest(database: Path) -> bool:
             [version] = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except (sqlite3.Error, TypeError):
         raise StartupError(f"{database} 不是完好的演示数据库。请恢复它;或删去后重新建立。") from None
-    newest = max(MIGRATIONS.glob("*.py"), key=lambda file: file.name)
-    return newest.name.startswith(f"{version}_")
+    return bool(version == max(file.name for file in MIGRATIONS.glob("*.py")).partition("_")[0])
 
 
 async def _migrate(settings: Settings) -> None:

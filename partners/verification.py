@@ -22,7 +22,15 @@ from core.identifiers import new_id
 from core.keys import Keys
 from core.statements import Prepared, PreparedInserts
 from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
-from partners.answers import Problem, Request, answer_row, body_hash, forget_expired, recorded_answer
+from partners.answers import (
+    Problem,
+    Request,
+    RequestConflict,
+    answer_row,
+    body_hash,
+    forget_expired,
+    recorded_answer,
+)
 from partners.catalogue import Catalogue, Offer
 from partners.codes import CreditCode
 from partners.eligibility import Outcome, Standing, WhyNot, outcome_of, why_not
@@ -37,7 +45,7 @@ from partners.tables import (
     security_events,
     verifications,
 )
-from scoring.scores import SCORE_COLUMNS, SubjectDataFault, current_scores
+from scoring.scores import SCORE_STATE, SubjectDataFault, current_scores
 from scoring.subjects import is_minor
 from scoring.tables import enrollments, scores, subjects
 
@@ -150,7 +158,7 @@ def _scan_statement() -> Select[Any]:
             subjects.c.place,
             subjects.c.birth_on,
             enrollments.c.enrolled_at,
-            *SCORE_COLUMNS,
+            *SCORE_STATE,
         )
         .select_from(accounts)
         .join(catalogue_state, catalogue_state.c.id == 1)
@@ -169,6 +177,8 @@ READ_SCAN = Prepared(_scan_statement())
 WRITE_DECISION = PreparedInserts(verifications, access_events, audit.audit_entries, answers)
 WRITE_REFUSAL = PreparedInserts(access_events, audit.audit_entries, answers)
 WRITE_UNATTRIBUTED = PreparedInserts(security_events, answers)
+WRITE_CONFLICT = PreparedInserts(access_events, audit.audit_entries)
+WRITE_UNATTRIBUTED_CONFLICT = PreparedInserts(security_events)
 
 
 def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: datetime) -> CreditCode:
@@ -257,7 +267,6 @@ async def verify_credit_code(
 
     Raises:
         Unauthenticated, Forbidden: the account is no partner's.
-        RequestConflict: the request id was used for another body. Nothing is written.
         Conflict: another request was quicker; run it again.
     """
     offer = catalogue.offers.get(scan.offer_id)
@@ -284,7 +293,11 @@ async def verify_credit_code(
             now=now,
         )
     request = _request(verifier.keys, principal, scan)
-    known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.answered_at, now=now)
+    owner = code if row.kind is not None else None  # whose code it is, where that can be told
+    try:
+        known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.answered_at, now=now)
+    except RequestConflict as problem:
+        return await _refuse(connection, request, problem, code=owner, scan=scan, account=account, now=now)
     if known is not None:
         return _from_stored(known)
     if row.answer is not None:
@@ -295,9 +308,7 @@ async def verify_credit_code(
         if offer.has_quota:
             await take_unit(connection, offer_id=offer.id, now=now)
     except ExpectedError as problem:
-        return await _refuse(
-            connection, request, problem, code=code if row.kind else None, scan=scan, account=account, now=now
-        )
+        return await _refuse(connection, request, problem, code=owner, scan=scan, account=account, now=now)
     standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage(row.place), now=now)
     reasons = why_not(offer, standing)
     if offer.has_quota:
@@ -396,9 +407,13 @@ async def _refuse(
     account: str,
     now: datetime,
 ) -> Problem:
-    """Write a refusal: to its subject's access log where the code tells whose it is, else to the security log."""
+    """Write a refusal: to its subject's access log where the code tells whose it is, else to the security log.
+
+    A conflict is logged like any other, but not recorded: its request id holds another answer.
+    """
     answer = Problem(problem.code, problem.message)
-    answered = answer_row(request, asdict(answer), now=now)
+    is_conflict = isinstance(problem, RequestConflict)
+    answered = () if is_conflict else (answer_row(request, asdict(answer), now=now),)
     if code is None:
         event = {
             "id": new_id(),
@@ -407,7 +422,7 @@ async def _refuse(
             "partner_id": request.partner_id,
             "detail": {"offer": scan.offer_id},
         }
-        await WRITE_UNATTRIBUTED.run(connection, event, answered)
+        await (WRITE_UNATTRIBUTED_CONFLICT if is_conflict else WRITE_UNATTRIBUTED).run(connection, event, *answered)
         return answer
     entry = audit.new_entry(
         at=now,
@@ -417,7 +432,7 @@ async def _refuse(
         subject_id=code.subject_id,
     )
     seen = _access_event(code, request, scan, now=now, problem=answer.code)
-    await WRITE_REFUSAL.run(connection, seen, entry, answered)
+    await (WRITE_CONFLICT if is_conflict else WRITE_REFUSAL).run(connection, seen, entry, *answered)
     return answer
 
 

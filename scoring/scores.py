@@ -35,17 +35,19 @@ class SubjectScore:
     evaluated_at: datetime
 
 
-SCORE_COLUMNS = (
+SCORE_STATE = (
     scores.c.model,
     scores.c.model_checksum,
     scores.c.points,
     scores.c.grade,
     scores.c.reason,
-    scores.c.lines,
     scores.c.evaluated_on,
     scores.c.evaluated_at,
     scores.c.valid_until,
 )
+"""What deciding looks at."""
+SCORE_COLUMNS = (*SCORE_STATE, scores.c.lines)
+"""The same, with the explanation, where it is shown."""
 
 
 def is_current(row: Row[Any], model: Model, *, on: date) -> bool:
@@ -58,8 +60,9 @@ def is_current(row: Row[Any], model: Model, *, on: date) -> bool:
 
 
 def stored_score(row: Row[Any]) -> SubjectScore:
-    """A row of `scores` as a `SubjectScore`."""
-    return SubjectScore(row.model, row.points, row.grade, row.reason, row.lines, row.evaluated_at)
+    """A row of `scores` as a `SubjectScore`; without its lines where they were not read."""
+    lines = getattr(row, "lines", ())
+    return SubjectScore(row.model, row.points, row.grade, row.reason, lines, row.evaluated_at)
 
 
 def score_row(
@@ -113,7 +116,10 @@ async def evaluate_subject(
         Record(row.item, row.occurred_on, row.removed_on, row.serious_consequence, row.points, row.id) for row in found
     ]
     known = await connection.execute(select(facts.c.name, facts.c.value).where(facts.c.subject_id == subject_id))
-    values = {row.name: row.value for row in known}
+    try:
+        values = {row.name: row.value for row in known}
+    except ValueError as error:  # what is stored is no JSON
+        raise SubjectDataFault("facts: unreadable") from error
     return [score_row(model, subject_id=subject_id, records=records, known=values, now=now) for model in models]
 
 
