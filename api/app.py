@@ -20,6 +20,7 @@ from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
 from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.limits import Limits
+from api.pages import CONSOLE
 from api.schema import ACCESS, SCHEMA
 from core.cache import open_cache
 from core.clock import utc_now
@@ -61,6 +62,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         Operations(SCHEMA._schema, ACCESS, introspection=is_demo),
         BearerTokens(state.keys, issuer=settings.issuer),
         Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst),
+        console=is_demo,
     )
 
     @asynccontextmanager
@@ -82,6 +84,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/readyz", ready),
             Route("/metrics", metrics),
             Route("/.well-known/jwks.json", jwks),
+            *(CONSOLE if is_demo else ()),
         ],
         lifespan=lifespan,
     )

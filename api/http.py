@@ -19,6 +19,7 @@ from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.limits import Limits
+from api.pages import page
 from core.errors import ExpectedError, Unauthenticated
 
 log = logging.getLogger("xinyi.api")
@@ -39,8 +40,11 @@ class HttpProblem(Exception):
 class GraphQLEndpoint:
     """`/graphql` for POST and GET."""
 
-    def __init__(self, state: State, operations: Operations, tokens: BearerTokens, limits: Limits) -> None:
+    def __init__(
+        self, state: State, operations: Operations, tokens: BearerTokens, limits: Limits, *, console: bool
+    ) -> None:
         self._state, self._operations, self._tokens, self._limits = state, operations, tokens, limits
+        self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -60,6 +64,8 @@ class GraphQLEndpoint:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, request_id: str) -> Response:
+        if self._console and request.method == "GET" and not request.query_params and _is_browser(request):
+            return page("console.html")
         media = _accepted(request.headers.get("accept"))
         try:
             if media is None:
@@ -173,6 +179,10 @@ def _accepted(accept: str | None) -> str | None:
             if matches and quality > 0 and (best is None or (quality, preference) > best):
                 best, chosen = (quality, preference), ours
     return chosen
+
+
+def _is_browser(request: Request) -> bool:
+    return request.headers.get("accept", "").startswith("text/html")
 
 
 def _quality(text: str) -> float:

@@ -82,19 +82,27 @@ def prove(data: Path | None, out: Path | None) -> None:
 @JWKS
 def verify_proof(file: Path, data: Path | None, jwks: Path | None) -> None:
     """复核一份证明:签名、输入哈希,以及对现有目录重新求证的结果。"""
-    from core.signing import SignatureInvalid, verify
+    from core.signing import SignatureInvalid, unproved_claims, verify
     from legal.proof import recheck
     from partners.proof import decider, proof_catalogue
 
     token = _read(file, LARGEST_PROOF)
     settings = deployment(data)
-    claims = verify(_keys(settings, jwks), "proof", token, max_length=LARGEST_PROOF)
+    unsigned = None
+    try:
+        claims = verify(_keys(settings, jwks), "proof", token, max_length=LARGEST_PROOF)
+    except SignatureInvalid as error:
+        unsigned = error
+        claims = unproved_claims(token, max_length=LARGEST_PROOF)
     if claims.pop("aud", None) != AUDIENCE:
-        raise SignatureInvalid("不是目录证明。请确认文件。")
+        raise SignatureInvalid("不是目录证明,或 aud 被改动过。请确认文件。")
     catalogue, rulebook = asyncio.run(_read_catalogue(settings))
     differences = recheck(claims, proof_catalogue(catalogue, rulebook), decide=decider(catalogue))
+    where = f"与重新求证不符 {len(differences)} 处,第一处:{differences[0]}" if differences else ""
+    if unsigned is not None:
+        raise SignatureInvalid(unsigned.message + (where or "内容与重新求证一致,被改动的是头部或签名。"))
     if differences:
-        raise ProofFails(f"与现有目录不符 {len(differences)} 处,第一处:{differences[0]}")
+        raise ProofFails(where)
     counts = claims["counts"]
     click.echo(f"证明成立:签名有效,{counts['offers']} 项优惠、{counts['outcomes']} 个结果逐一相符。")
 

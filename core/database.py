@@ -62,7 +62,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
         shared: dict[str, Any] = {
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             # SQLite keeps a JSON column's bare numbers as numbers.
