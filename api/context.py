@@ -20,8 +20,8 @@ from core.keys import Keys
 from core.settings import Settings
 from partners.accounts import Principal, find_principal
 from partners.catalogue import Catalogue, catalogue_version, load_catalogue
+from partners.decisions import Verifier
 from partners.rulebook import Rulebook
-from partners.verification import Verifier
 
 
 @dataclass

@@ -115,7 +115,7 @@ async def _read(request: Request) -> GraphQLRequest:
     if request.method != "POST":
         raise HttpProblem(405, "请使用 POST(查询也可用 GET)。", headers={"allow": "GET, POST"})
     media, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.lower().partition("charset=")[2].strip(' "')
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(' "')
     if media.strip().lower() != JSON or charset not in ("", "utf-8"):
         raise HttpProblem(415, f"请求体须为 UTF-8 编码的 {JSON}。请修改 Content-Type 头。")
     chunks, size = [], 0

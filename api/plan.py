@@ -3,7 +3,7 @@ graphql-core's `execute` answers (a test holds the two together over generated d
 
 `execute` asks the schema anew about every field of every object. Here those questions are answered when a document is
 first seen: which fields, in which order, plain attribute or resolver, nullable or not. What remains at each request is
-reading attributes. Arguments are still coerced by graphql-core, and resolvers are still Strawberry's.
+reading attributes. Arguments are still coerced by graphql-core, and resolvers are the ones Strawberry declares.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
 
+from api.calls import Call, direct_call
 from api.context import Context
 
 Trail = tuple[Any, str | int] | None
@@ -75,7 +76,7 @@ class _Field(NamedTuple):
     key: str
     attribute: str | None
     """Name of the attribute to read; None where a resolver is called."""
-    resolve: Callable[..., Any] | None
+    resolve: Call | None
     complete: Complete
     is_leaf: bool
     is_async: bool
@@ -174,10 +175,11 @@ class Plan:
         definition = kind.fields[name]
         complete, is_leaf, is_async = self._value(definition.type, nodes)
         is_plain = getattr(definition.resolve, "_is_default", False)
+        declared = definition.extensions["strawberry-definition"]
         return _Field(
             key=key,
-            attribute=definition.extensions["strawberry-definition"].python_name if is_plain else None,
-            resolve=None if is_plain else definition.resolve,
+            attribute=declared.python_name if is_plain else None,
+            resolve=None if is_plain else direct_call(declared) or _wrapped(definition.resolve),
             complete=complete,
             is_leaf=is_leaf,
             is_async=is_async,
@@ -340,7 +342,11 @@ def _resolve(field: _Field, source: Any, run: _Run, trail: Trail) -> Any:
     )
     if field.resolve is None:
         raise TypeError("neither attribute nor resolver")
-    return field.resolve(source, info, **arguments)
+    return field.resolve(source, info, arguments)
+
+
+def _wrapped(resolve: Any) -> Call:
+    return lambda source, info, arguments: resolve(source, info, **arguments)
 
 
 def _list(complete: Complete, is_leaf: bool, non_null: bool, nodes: list[FieldNode]) -> Complete:

@@ -10,7 +10,7 @@ import sys
 
 import uvicorn
 from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.orjson import OrjsonFormatter
 
 from api.app import create_app
 from core.database import Database
@@ -26,11 +26,10 @@ def configure_logging(level: str) -> None:
     """JSON lines on standard error: time, level, name, message and whatever fields a line carries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter(
+        OrjsonFormatter(
             "{asctime}{levelname}{name}{message}",
             style="{",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-            json_ensure_ascii=False,
             reserved_attrs=[*RESERVED_ATTRS, "color_message"],
         )
     )

@@ -16,9 +16,10 @@ from api.scalars import Fen, Outcome
 from core.errors import BadInput, ExpectedError, Forbidden
 from partners import answers
 from partners.codes import issue_code, open_code
+from partners.decisions import Scan
 from partners.redemption import redeem_benefit, reverse_redemption
 from partners.standing import read_standing
-from partners.verification import OfferClosed, Scan, verify_credit_code
+from partners.verification import OfferClosed, verify_credit_code
 
 LONGEST_LABEL, LONGEST_REQUEST_ID, LONGEST_REASON = 40, 128, 200
 
@@ -176,7 +177,7 @@ class VerificationMutations:
             clerk=_label("clerk", input.clerk),
             site=_label("site", input.site),
         )
-        async with state.database.transaction() as connection:
+        async with state.database.statements() as connection:
             answer = await verify_credit_code(
                 connection,
                 account=context.signed_in().account,

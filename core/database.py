@@ -99,10 +99,23 @@ class Database:
                 async with self.writer.begin() as connection:
                     yield connection
             else:
-                async with self.writer.connect() as connection:
-                    raw: Any = (await connection.get_raw_connection()).driver_connection
-                    async with raw.transaction():
-                        yield connection
+                async with self.writer.connect() as connection, begun(connection):
+                    yield connection
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for writing each statement of which commits by itself; `begun` joins several into one.
+
+        For paths that need one statement to write all they write: two round trips fewer than a transaction. SQLite,
+        where a trip costs nothing, makes the whole block one transaction.
+
+        Raises:
+            Conflict: another transaction was quicker; run it again.
+            Unavailable: the database cannot be reached or gave up.
+        """
+        with _driver_errors():
+            async with self.writer.begin() if self.is_sqlite else self.writer.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -131,6 +144,17 @@ class Database:
             await self.reader.dispose()
 
 
+@asynccontextmanager
+async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+    """One transaction on a connection of `Database.statements`."""
+    if connection.dialect.name == "sqlite":
+        yield  # it has been one all along
+        return
+    raw: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+    async with raw.transaction():
+        yield
+
+
 _CONFLICTS = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.DeadlockDetectedError,
@@ -142,6 +166,9 @@ _DOWN = (
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # During a fail-over a server turns connections away, or is a standby that only reads.
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.ReadOnlySQLTransactionError,
     OperationalError,
     InterfaceError,
     PoolTimeout,
@@ -157,9 +184,10 @@ def _driver_errors() -> Iterator[None]:
     except (IntegrityError, *_CONFLICTS) as error:
         raise Conflict from error
     except DBAPIError as error:
-        if isinstance(error.orig, _CONFLICTS) or isinstance(getattr(error.orig, "__cause__", None), _CONFLICTS):
+        cause = getattr(error.orig, "__cause__", None)
+        if isinstance(error.orig, _CONFLICTS) or isinstance(cause, _CONFLICTS):
             raise Conflict from error
-        if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+        if error.connection_invalidated or isinstance(error, _DOWN) or isinstance(cause, _DOWN):
             raise Unavailable from error
         raise
     except _DOWN as error:

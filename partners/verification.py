@@ -7,50 +7,32 @@ Order: partner and request → the recorded answer → the code → the offer �
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from contextlib import nullcontext
+from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core import audit
 from core.clock import day_of
+from core.database import begun
 from core.errors import ExpectedError, Forbidden
 from core.identifiers import new_id
-from core.keys import Keys
-from core.statements import Prepared, PreparedInserts
-from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
-from partners.answers import (
-    Problem,
-    Request,
-    RequestConflict,
-    answer_row,
-    body_hash,
-    forget_expired,
-    recorded_answer,
-)
+from core.statements import Prepared
+from partners.accounts import ACCOUNT_COLUMNS, Role, principal_of
+from partners.answers import Problem, Request, RequestConflict, body_hash, forget_expired, recorded_answer
 from partners.catalogue import Catalogue, Offer
 from partners.codes import CreditCode
-from partners.eligibility import Outcome, Standing, WhyNot, outcome_of, why_not
+from partners.decisions import Asked, Scan, Verification, Verifier, stored_answer, write_decision, write_refusal
+from partners.eligibility import Standing, why_not
 from partners.quotas import give_back, take_unit
-from partners.receipts import sign_receipt
 from partners.standing import count_uses
-from partners.tables import (
-    access_events,
-    accounts,
-    answers,
-    catalogue_state,
-    security_events,
-    verifications,
-)
+from partners.tables import accounts, answers, catalogue_state, security_events, verifications
 from scoring.scores import SCORE_STATE, SubjectDataFault, current_scores
 from scoring.subjects import is_minor
 from scoring.tables import enrollments, scores, subjects
 
 MUTATION = "verifyCreditCode"
-RESERVATION = timedelta(minutes=10)
 REPLAY_WINDOW = timedelta(hours=24)
 
 
@@ -90,54 +72,6 @@ class OfferClosed(ExpectedError):
     code = "OFFER_CLOSED"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a partner sends."""
-
-    request_id: str
-    code: str
-    offer_id: int
-    clerk: str | None = None
-    site: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The answer. `benefit` is None with `STANDARD_SERVICE`, and nothing else differs."""
-
-    id: UUID
-    outcome: Outcome
-    benefit: str | None
-    receipt: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Verifier:
-    """What deciding takes besides the database: keys, issuer, and how public ids are written."""
-
-    keys: Keys
-    issuer: str
-    partner_public_id: Callable[[int], str]
-    offer_public_id: Callable[[int], str]
-
-
-def _as_stored(verification: Verification) -> dict[str, Any]:
-    return asdict(verification) | {"id": str(verification.id), "expires_at": verification.expires_at.isoformat()}
-
-
-def _from_stored(stored: dict[str, Any]) -> Verification | Problem:
-    if "code" in stored:
-        return Problem(**stored)
-    return Verification(
-        id=UUID(stored["id"]),
-        outcome=Outcome(stored["outcome"]),
-        benefit=stored["benefit"],
-        receipt=stored["receipt"],
-        expires_at=datetime.fromisoformat(stored["expires_at"]),
-    )
-
-
 def _scan_statement() -> Select[Any]:
     mine = bindparam("subject", type_=BigInteger)
     answered = and_(
@@ -174,11 +108,73 @@ def _scan_statement() -> Select[Any]:
 READ_SCAN = Prepared(_scan_statement())
 """Everything a decision looks at, in one statement; no row where there is no such account."""
 
-WRITE_DECISION = PreparedInserts(verifications, access_events, audit.audit_entries, answers)
-WRITE_REFUSAL = PreparedInserts(access_events, audit.audit_entries, answers)
-WRITE_UNATTRIBUTED = PreparedInserts(security_events, answers)
-WRITE_CONFLICT = PreparedInserts(access_events, audit.audit_entries)
-WRITE_UNATTRIBUTED_CONFLICT = PreparedInserts(security_events)
+
+async def verify_credit_code(
+    connection: AsyncConnection,
+    *,
+    account: str,
+    scan: Scan,
+    code: CreditCode | None,
+    catalogue: Catalogue,
+    refresh: Callable[[AsyncConnection], Awaitable[Catalogue]],
+    lineage: Callable[[str], tuple[str, ...]],
+    verifier: Verifier,
+    now: datetime,
+) -> Verification | Problem:
+    """Decide once about one code at one offer, on a connection of `Database.statements`.
+
+    `code` is what `codes.open_code` found in the scan. `catalogue` is the one in memory; `refresh` reads it again
+    where the database has a newer version.
+
+    Raises:
+        Unauthenticated, Forbidden: the account is no partner's.
+        Conflict: another request was quicker; run it again.
+    """
+    while True:
+        offer = catalogue.offers.get(scan.offer_id)
+        row = await READ_SCAN.first(
+            connection,
+            account=account,
+            request=scan.request_id,
+            subject=code.subject_id if code else -1,
+            code=code.id if code else b"",
+            model=offer.model.id if offer else "",
+        )
+        principal = principal_of(account, Role.PARTNER, row)
+        # A catalogue of the next day will do: another request that began after midnight may have been quicker.
+        if row is not None and row.catalogue_version == catalogue.version and catalogue.on >= day_of(now):
+            break
+        catalogue = await refresh(connection)
+    if principal.partner_id is None:
+        raise Forbidden
+    body = {"code": scan.code, "offer": scan.offer_id, "clerk": scan.clerk, "site": scan.site}
+    request = Request(principal.partner_id, MUTATION, scan.request_id, body_hash(verifier.keys, body))
+    asked = Asked(account, request, scan, now)
+    owner = code if row.kind is not None else None  # whose code it is, where that can be told
+    try:
+        known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.answered_at, now=now)
+    except RequestConflict as problem:
+        return await write_refusal(connection, asked, problem, owner=owner)
+    if known is not None:
+        return stored_answer(known)
+    # Most scans write one statement, which is a transaction by itself; quotas and limits take several.
+    writes_once = row.answer is None and not (offer and (offer.has_quota or offer.limit_per_person))
+    async with nullcontext() if writes_once else begun(connection):
+        if row.answer is not None:
+            await forget_expired(connection, request, now=now)
+        try:
+            code = _check_code(code, row, offer_id=scan.offer_id, now=now)
+            offer = _check_offer(offer, on=catalogue.on, partner_id=request.partner_id)
+            if offer.has_quota:
+                await take_unit(connection, offer_id=offer.id, now=now)
+        except ExpectedError as problem:
+            return await write_refusal(connection, asked, problem, owner=owner)
+        standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage(row.place), now=now)
+        reasons = why_not(offer, standing)
+        if offer.has_quota:
+            # Also when nothing is given back, so that the time of the answer does not tell which one it was.
+            await give_back(connection, offer_id=offer.id, units=1 if reasons else 0)
+        return await write_decision(connection, asked, reasons, code=code, offer=offer, verifier=verifier)
 
 
 def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: datetime) -> CreditCode:
@@ -193,11 +189,10 @@ def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: dateti
     return code
 
 
-def _check_offer(catalogue: Catalogue, *, offer_id: int, partner_id: int) -> Offer:
-    offer = catalogue.offers.get(offer_id)
+def _check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
     if offer is None or offer.partner.id != partner_id:
         raise OfferNotYours("贵单位名下没有这项优惠。请核对优惠编号。")
-    if not offer.is_open(catalogue.on):
+    if not offer.is_open(on):
         raise OfferClosed("这项优惠今天不开放。请按标准服务办理,或核对优惠的起止日期。")
     return offer
 
@@ -246,217 +241,3 @@ async def _standing(
         used=used,
         under_review=under_review,
     )
-
-
-async def verify_credit_code(
-    connection: AsyncConnection,
-    *,
-    account: str,
-    scan: Scan,
-    code: CreditCode | None,
-    catalogue: Catalogue,
-    refresh: Callable[[AsyncConnection], Awaitable[Catalogue]],
-    lineage: Callable[[str], tuple[str, ...]],
-    verifier: Verifier,
-    now: datetime,
-) -> Verification | Problem:
-    """Decide once about one code at one offer, and write decision, access log, audit and answer together.
-
-    `code` is what `codes.open_code` found in the scan. `catalogue` is the one in memory; `refresh` reads it again
-    where the database has a newer version.
-
-    Raises:
-        Unauthenticated, Forbidden: the account is no partner's.
-        Conflict: another request was quicker; run it again.
-    """
-    offer = catalogue.offers.get(scan.offer_id)
-    row = await READ_SCAN.first(
-        connection,
-        account=account,
-        request=scan.request_id,
-        subject=code.subject_id if code else -1,
-        code=code.id if code else b"",
-        model=offer.model.id if offer else "",
-    )
-    principal = principal_of(account, Role.PARTNER, row)
-    if row is None or row.catalogue_version != catalogue.version or catalogue.on != day_of(now):
-        catalogue = await refresh(connection)
-        return await verify_credit_code(
-            connection,
-            account=account,
-            scan=scan,
-            code=code,
-            catalogue=catalogue,
-            refresh=refresh,
-            lineage=lineage,
-            verifier=verifier,
-            now=now,
-        )
-    request = _request(verifier.keys, principal, scan)
-    owner = code if row.kind is not None else None  # whose code it is, where that can be told
-    try:
-        known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.answered_at, now=now)
-    except RequestConflict as problem:
-        return await _refuse(connection, request, problem, code=owner, scan=scan, account=account, now=now)
-    if known is not None:
-        return _from_stored(known)
-    if row.answer is not None:
-        await forget_expired(connection, request, now=now)
-    try:
-        code = _check_code(code, row, offer_id=scan.offer_id, now=now)
-        offer = _check_offer(catalogue, offer_id=scan.offer_id, partner_id=request.partner_id)
-        if offer.has_quota:
-            await take_unit(connection, offer_id=offer.id, now=now)
-    except ExpectedError as problem:
-        return await _refuse(connection, request, problem, code=owner, scan=scan, account=account, now=now)
-    standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage(row.place), now=now)
-    reasons = why_not(offer, standing)
-    if offer.has_quota:
-        # Also when nothing is given back, so that the time of the answer does not tell which one it was.
-        await give_back(connection, offer_id=offer.id, units=1 if reasons else 0)
-    return await _decide(
-        connection, request, reasons, code=code, offer=offer, scan=scan, account=account, verifier=verifier, now=now
-    )
-
-
-def _request(keys: Keys, principal: Principal, scan: Scan) -> Request:
-    if principal.partner_id is None:
-        raise Forbidden
-    body = {"code": scan.code, "offer": scan.offer_id, "clerk": scan.clerk, "site": scan.site}
-    return Request(principal.partner_id, MUTATION, scan.request_id, body_hash(keys, body))
-
-
-async def _decide(
-    connection: AsyncConnection,
-    request: Request,
-    reasons: tuple[WhyNot, ...],
-    *,
-    code: CreditCode,
-    offer: Offer,
-    scan: Scan,
-    account: str,
-    verifier: Verifier,
-    now: datetime,
-) -> Verification:
-    """Write what was decided. The same rows, the same signature and the same answer whichever way it went."""
-    outcome, verification_id = outcome_of(reasons), uuid4()
-    entry = audit.new_entry(
-        at=now,
-        actor=account,
-        action=MUTATION,
-        content={
-            "verification": str(verification_id),
-            "offer": offer.id,
-            "version": offer.version,
-            "outcome": outcome.value,
-        },
-        subject_id=code.subject_id,
-    )
-    receipt = sign_receipt(
-        verifier.keys,
-        issuer=verifier.issuer,
-        verification_id=verification_id,
-        partner=verifier.partner_public_id(offer.partner.id),
-        offer=verifier.offer_public_id(offer.id),
-        offer_version=offer.version,
-        outcome=outcome.value,
-        subject_id=code.subject_id,
-        leaf=entry["leaf"],
-        at=now,
-    )
-    applies = outcome is Outcome.BENEFIT_APPLIES
-    verification = Verification(
-        id=verification_id,
-        outcome=outcome,
-        benefit=offer.terms.benefit if applies else None,
-        receipt=receipt,
-        expires_at=now + RESERVATION,
-    )
-    decided = {
-        "subject_id": code.subject_id,
-        "id": verification_id,
-        "code_id": code.id,
-        "partner_id": request.partner_id,
-        "offer_id": offer.id,
-        "offer_version": offer.version,
-        "outcome": outcome.value,
-        "at": now,
-        "expires_at": verification.expires_at,
-        "reserved": applies and offer.has_quota,
-    }
-    seen = _access_event(
-        code,
-        request,
-        scan,
-        now=now,
-        outcome=outcome.value,
-        why_not=[reason.value for reason in reasons],
-        receipt=receipt,
-    )
-    await WRITE_DECISION.run(connection, decided, seen, entry, answer_row(request, _as_stored(verification), now=now))
-    return verification
-
-
-async def _refuse(
-    connection: AsyncConnection,
-    request: Request,
-    problem: ExpectedError,
-    *,
-    code: CreditCode | None,
-    scan: Scan,
-    account: str,
-    now: datetime,
-) -> Problem:
-    """Write a refusal: to its subject's access log where the code tells whose it is, else to the security log.
-
-    A conflict is logged like any other, but not recorded: its request id holds another answer.
-    """
-    answer = Problem(problem.code, problem.message)
-    is_conflict = isinstance(problem, RequestConflict)
-    answered = () if is_conflict else (answer_row(request, asdict(answer), now=now),)
-    if code is None:
-        event = {
-            "id": new_id(),
-            "at": now,
-            "kind": answer.code,
-            "partner_id": request.partner_id,
-            "detail": {"offer": scan.offer_id},
-        }
-        await (WRITE_UNATTRIBUTED_CONFLICT if is_conflict else WRITE_UNATTRIBUTED).run(connection, event, *answered)
-        return answer
-    entry = audit.new_entry(
-        at=now,
-        actor=account,
-        action=MUTATION,
-        content={"offer": scan.offer_id, "problem": answer.code},
-        subject_id=code.subject_id,
-    )
-    seen = _access_event(code, request, scan, now=now, problem=answer.code)
-    await (WRITE_CONFLICT if is_conflict else WRITE_REFUSAL).run(connection, seen, entry, *answered)
-    return answer
-
-
-def _access_event(
-    code: CreditCode,
-    request: Request,
-    scan: Scan,
-    *,
-    now: datetime,
-    outcome: str | None = None,
-    problem: str | None = None,
-    why_not: list[str] | None = None,
-    receipt: str | None = None,
-) -> dict[str, Any]:
-    return {
-        "subject_id": code.subject_id,
-        "id": new_id(),
-        "at": now,
-        "partner_id": request.partner_id,
-        "offer_id": scan.offer_id,
-        "outcome": outcome,
-        "problem": problem,
-        "why_not": why_not or [],
-        "receipt": receipt,
-        "clerk": scan.clerk,
-        "site": scan.site,
-    }
