@@ -19,10 +19,14 @@ from graphql import (
     validate,
 )
 
+from api.sizes import check_repeats, check_size
+
 MAX_TOKENS = 2000
 MAX_LENGTH = 100_000
 """Longest document, in characters."""
 MAX_ERRORS = 20
+MAX_FLAGS = 5
+"""Most variables in `@skip` and `@include` of a document that is compiled, once for each of their combinations."""
 REMEMBERED = 1000
 
 
@@ -57,6 +61,11 @@ class Document:
                 return operation
         raise Rejected(GraphQLError("文档中没有 operationName 指明的操作。请核对名称。"))
 
+    @property
+    def is_plannable(self) -> bool:
+        """Whether its variables leave few enough combinations to compile each."""
+        return len(self.flags) <= MAX_FLAGS
+
     @cached_property
     def flags(self) -> tuple[str, ...]:
         """Names of the variables that switch fields on and off (`@skip`, `@include`)."""
@@ -80,7 +89,7 @@ class Documents:
     """The documents of a schema, the latest used remembered."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
-        self._schema = schema
+        self._schema, self._suggest = schema, introspection
         hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
         self._rules = (*specified_rules, *hidden)
         self._known: OrderedDict[str, Document] = OrderedDict()
@@ -99,7 +108,12 @@ class Documents:
             raise Rejected(GraphQLError(f"文档超过 {MAX_LENGTH} 个字符。请拆分,并把取值放进变量。"))
         try:
             node = parse(text, max_tokens=MAX_TOKENS)
-            errors = validate(self._schema, node, self._rules, max_errors=MAX_ERRORS)
+            check_repeats(node)
+            errors = validate(
+                self._schema, node, self._rules, max_errors=MAX_ERRORS, hide_suggestions=not self._suggest
+            )
+            if not errors:
+                check_size(node)
         except GraphQLError as error:
             raise Rejected(error) from None
         except RecursionError:

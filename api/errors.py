@@ -4,6 +4,7 @@ a top-level error with a code; our bug is masked, logged with a request id, and 
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import strawberry
@@ -60,9 +61,35 @@ def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     if isinstance(cause, ExpectedError):
         return _body(error, cause.message, {"code": cause.code})
     if cause is None or isinstance(cause, BadInput):
-        return _body(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+        return _body(error, _NUMBER.sub("…", error.message), {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     log.error("unexpected error", exc_info=cause, extra={"request_id": request_id, "path": str(error.path)})
     return _body(error, MASKED, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id})
+
+
+_NUMBER = re.compile(r"\d{15,}[\dXx]?")
+"""What may be an identity number; a message does not repeat it."""
+_VARIABLE = re.compile(
+    r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>[\w.\[\]]+))?:(?P<rest>.*)", re.DOTALL
+)
+_DETAILS = (
+    (re.compile(r"encountered error '([^']+)'"), "{}"),
+    (re.compile(r"not to include unknown field '(\w+)'"), "模式中没有 {} 这一项。请删去或改正名称。"),
+    (re.compile(r"to include required field '(\w+)'"), "缺少必填的 {}。请补上。"),
+)
+
+
+def variable_error(error: GraphQLError) -> GraphQLError:
+    """graphql-core's finding about a variable in plain words, without the value it came with."""
+    found = _VARIABLE.match(error.message)
+    if found is None:
+        return error
+    detail = "与声明的类型不符。请对照模式检查。"
+    for pattern, sentence in _DETAILS:
+        if match := pattern.search(found["rest"]):
+            detail = sentence.format(match[1])
+            break
+    where = f"{found['name']}{found['path'] or ''}"
+    return GraphQLError(f"变量 {where} 的取值有误:{detail}", error.nodes)
 
 
 def _body(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

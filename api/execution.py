@@ -13,7 +13,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 
 from api.context import Context
 from api.documents import MAX_ERRORS, Document, Documents, Rejected
-from api.errors import error_body
+from api.errors import error_body, variable_error
 from api.permissions import AccessRules, Audience
 from api.plan import Plan, Unplanned
 from core.errors import Forbidden, Unauthenticated
@@ -72,7 +72,7 @@ class Operations:
         values = get_variable_values(self._schema, definitions, dict(given or {}), max_errors=MAX_ERRORS)
         if isinstance(values, VariableValues):
             return values
-        raise Rejected(*values)
+        raise Rejected(*(variable_error(error) for error in values))
 
     async def _execute(
         self,
@@ -97,6 +97,8 @@ class Operations:
 
     def _plan(self, document: Document, operation: OperationDefinitionNode, variables: VariableValues) -> Plan | None:
         """The operation compiled, or None where `execute` has to do it."""
+        if not document.is_plannable:
+            return None
         flags = {name: variables.coerced.get(name) for name in document.flags}
         key = ("plan", id(operation), *flags.values())
         if key not in document.known:

@@ -168,17 +168,20 @@ def _accepted(accept: str | None) -> str | None:
     """The better liked of our two media types; None where neither will do."""
     if not accept:
         return JSON
-    best: tuple[float, int] | None = None
-    chosen = None
+    told: dict[str, float] = {}
     for entry in accept.split(","):
         media, *parameters = (part.strip().lower() for part in entry.split(";"))
-        quality = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        for preference, ours in enumerate((JSON, GRAPHQL_JSON)):
-            matches = media == ours or (media in ("*/*", "application/*") and ours == JSON)
-            # An exact name of the newer type wins a draw: who names it wants it.
-            if matches and quality > 0 and (best is None or (quality, preference) > best):
-                best, chosen = (quality, preference), ours
-    return chosen
+        told[media] = next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+
+    def liking(ours: str) -> tuple[float, bool, bool]:
+        # The most exact of the names that cover a type speaks for it.
+        names = [name for name in (ours, "application/*", "*/*") if name in told]
+        is_named = names[:1] == [ours]
+        # In a draw, who names the newer type wants it, and who names neither gets the older one.
+        return told[names[0]] if names else 0.0, is_named, is_named == (ours == GRAPHQL_JSON)
+
+    best = max((GRAPHQL_JSON, JSON), key=liking)
+    return best if liking(best)[0] > 0 else None
 
 
 def _is_browser(request: Request) -> bool:

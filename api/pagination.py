@@ -9,9 +9,8 @@ from typing import Annotated
 import strawberry
 
 from api.permissions import ANYONE, access
+from api.sizes import DEFAULT_PAGE, LARGEST_PAGE
 from core.errors import BadInput
-
-DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 First = Annotated[
     int | None, strawberry.argument(description=f"Size of the page: 1 to {LARGEST_PAGE}, {DEFAULT_PAGE} if left out.")

@@ -15,11 +15,12 @@ from api.offers import Offer, Partner, offer_of, partner_of
 from api.permissions import OPERATOR, STAFF
 from api.scalars import Fen
 from api.verification import checked_text
+from core.errors import BadInput
 from legal.terms import Baseline, Citation
 from partners.offers import OfferDraft, approve_offer, submit_offer
 from partners.registry import register_partner
 
-LONGEST_NAME, LONGEST_TEXT = 100, 500
+LONGEST_NAME, LONGEST_TEXT, MOST_ENTRIES = 100, 500, 50
 
 
 @strawberry.input(description="An organisation that joins the incentive alliance.")
@@ -90,6 +91,16 @@ ApproveOfferResult = Annotated[
 ]
 
 
+def _optional_text(name: str, value: str, longest: int = LONGEST_NAME) -> str:
+    return checked_text(name, value, longest) if value else ""
+
+
+def _list(name: str, values: list[str], most: int) -> tuple[str, ...]:
+    if len(values) > most:
+        raise BadInput(f"{name} 最多 {most} 项。请删减。")
+    return tuple(dict.fromkeys(checked_text(name, value, LONGEST_NAME) for value in values))
+
+
 def _draft(given: SubmitOfferInput) -> OfferDraft:
     standard = given.baseline
     return OfferDraft(
@@ -100,23 +111,26 @@ def _draft(given: SubmitOfferInput) -> OfferDraft:
         title=checked_text("title", given.title, LONGEST_NAME),
         standard_service=checked_text("standardService", given.standard_service, LONGEST_TEXT),
         benefit=checked_text("benefit", given.benefit, LONGEST_TEXT),
-        effects=tuple(given.effects),
+        effects=_list("effects", given.effects, MOST_ENTRIES),
         baseline=Baseline(
             price_fen=standard.price_fen,
             deposit_fen=standard.deposit_fen or 0,
             days=standard.days,
-            documents=tuple(standard.documents),
+            documents=_list("documents", standard.documents, MOST_ENTRIES),
             queue=checked_text("queue", standard.queue, 20),
             code_required=standard.code_required,
-            source=Citation(standard.source_title, standard.source_clause),
+            source=Citation(
+                _optional_text("sourceTitle", standard.source_title),
+                _optional_text("sourceClause", standard.source_clause),
+            ),
             in_force_from=standard.in_force_from,
         ),
         opens_on=given.opens_on,
         closes_on=given.closes_on,
         payer=given.payer,
-        budget=given.budget,
+        budget=_optional_text("budget", given.budget),
         standard_lanes_unchanged=given.standard_lanes_unchanged,
-        also_open_to=tuple(given.also_open_to),
+        also_open_to=_list("alsoOpenTo", given.also_open_to, MOST_ENTRIES),
         quota=given.quota,
         limit_per_person=given.limit_per_person,
     )

@@ -15,7 +15,14 @@ import orjson
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
@@ -61,7 +68,10 @@ class Database:
     """Connections for reading and transactions for writing."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        try:
+            self.url = make_url(url)
+        except ArgumentError:
+            raise StartupError("XINYI_DATABASE_URL 不是数据库地址。请写成 postgresql+asyncpg://… 的形式。") from None
         self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
         shared: dict[str, Any] = {
             "json_serializer": lambda value: orjson.dumps(value).decode(),

@@ -27,6 +27,8 @@ SigningPurpose = Literal["bearer", "receipt", "proof"]
 SecretPurpose = Literal["code", "seal", "lookup", "body", "pseudonym"]
 SIGNING: tuple[SigningPurpose, ...] = get_args(SigningPurpose)
 SECRET: tuple[SecretPurpose, ...] = get_args(SecretPurpose)
+LENGTH = 32
+"""Bytes of every key, symmetric or half of a pair."""
 
 
 def b64encode(raw: bytes) -> str:
@@ -126,7 +128,7 @@ def new_key_file(path: Path, *, demo: bool) -> None:
         jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public), "d": b64encode(raw), "alg": "EdDSA"}
         keys.append(jwk | {"kid": f"{purpose}-{stamp}", "purpose": purpose, "status": "active"})
     for secret_purpose in SECRET:
-        jwk = {"kty": "oct", "k": b64encode(secrets.token_bytes(32))}
+        jwk = {"kty": "oct", "k": b64encode(secrets.token_bytes(LENGTH))}
         keys.append(jwk | {"kid": f"{secret_purpose}-{stamp}", "purpose": secret_purpose, "status": "active"})
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -137,14 +139,15 @@ def new_key_file(path: Path, *, demo: bool) -> None:
 
 
 def _read(jwk: dict[str, Any]) -> Key:
-    secret = jwk.get("d") if jwk["kty"] == "OKP" else jwk["k"]
-    return Key(
-        kid=str(jwk["kid"]),
-        purpose=str(jwk["purpose"]),
-        active=jwk.get("status") == "active",
-        secret=b64decode(secret) if secret else None,
-        public=b64decode(jwk["x"]) if jwk["kty"] == "OKP" else None,
-    )
+    is_pair = jwk["kty"] == "OKP"
+    text = jwk.get("d") if is_pair else jwk["k"]
+    secret = None if text is None else b64decode(text)
+    public = b64decode(jwk["x"]) if is_pair else None
+    if any(half is not None and len(half) != LENGTH for half in (secret, public)):
+        raise ValueError("a key of another length")
+    if is_pair and secret and Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw() != public:
+        raise ValueError("two halves of different keys")
+    return Key(str(jwk["kid"]), str(jwk["purpose"]), jwk.get("status") == "active", secret, public)
 
 
 def _load(path: Path) -> Keys:
@@ -164,9 +167,12 @@ def load_keys(path: Path) -> Keys:
         StartupError: missing, broken, or without an active key for some purpose.
     """
     keys = _load(path)
-    missing = [purpose for purpose in (*SIGNING, *SECRET) if purpose not in keys._active]
-    if missing:
-        raise StartupError(f"密钥文件 {path} 缺少在用密钥:{'、'.join(missing)}。请补上后重新启动。")
+    for purpose in (*SIGNING, *SECRET):
+        active = [key for key in keys.of(purpose) if key.active and key.secret]
+        if len(active) != 1:
+            raise StartupError(
+                f"密钥文件 {path} 中 {purpose} 的在用密钥应恰好一把,现有 {len(active)} 把。请补上或停用后重新启动。"
+            )
     return keys
 
 

@@ -42,3 +42,10 @@ def unseal(keys: Keys, purpose: SecretPurpose, sealed: bytes) -> bytes | None:
 def keyed_hash(keys: Keys, purpose: SecretPurpose, message: bytes) -> bytes:
     """HMAC-SHA-256 of `message`: equal for equal messages, and of no use to whoever lacks the key."""
     return hmac.digest(keys.active(purpose).secret or b"", message, "sha256")
+
+
+def keyed_hashes(keys: Keys, purpose: SecretPurpose, message: bytes) -> tuple[bytes, ...]:
+    """`keyed_hash` under each key of the purpose, the active one first."""
+    active = keys.active(purpose)
+    ordered = [active, *(key for key in keys.of(purpose) if key is not active)]
+    return tuple(hmac.digest(key.secret or b"", message, "sha256") for key in ordered)

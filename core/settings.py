@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import StartupError
@@ -34,9 +34,9 @@ class Settings(BaseSettings):
     """The folder of rules."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least serious log line that is written."""
-    rate_per_second: int = 50
+    rate_per_second: int = Field(default=50, ge=1)
     """Requests a second that one account may make in the long run."""
-    rate_burst: int = 1000
+    rate_burst: int = Field(default=1000, ge=1)
     """Requests that one account may make at once."""
 
     @field_validator("places", mode="before")
@@ -56,7 +56,11 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "XINYI_" + str(first["loc"][0]).upper()
-        raise StartupError(f"设置 {name} 缺失或有误({first['msg']})。请设置该环境变量后重新启动。") from None
+        if first["type"] == "missing":
+            raise StartupError(f"缺少设置 {name}。请设置该环境变量后重新启动。") from None
+        raise StartupError(
+            f"设置 {name} 的取值 {first['input']!r:.60} 不可用。可用的取值见 docs/running.md。"
+        ) from None
 
 
 def is_configured() -> bool:

@@ -107,7 +107,9 @@ def recheck(proof: Mapping[str, Any], catalogue: Catalogue, *, decide: Decide) -
     except (ValueError, OverflowError):
         return (f"issued_at:“{_short(issued)}”不是带时区的时刻,无法重做证明。请取得完整的证明文件。",)
     fresh = build_proof(catalogue, decide=decide, issuer=str(issuer), issued_at=issued_at)
-    found = [_sentence(path, old, new) for path, old, new in _differences(dict(proof), fresh)]
+    # What is counted follows from what is named: say first which offer it is.
+    differences = sorted(_differences(dict(proof), fresh), key=lambda found: found[0][0] == "counts")
+    found = [_sentence(path, old, new) for path, old, new in differences]
     found += [f"优惠 {f['offer']}({f['where']}):{f['why']}" for f in fresh["failures"]]
     return tuple(found)
 

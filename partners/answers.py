@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import ExpectedError
 from core.keys import Keys
-from core.sealing import keyed_hash
+from core.sealing import keyed_hashes
 from partners.tables import answers
 
 LIFETIME = timedelta(hours=24)
@@ -36,7 +36,8 @@ class Request:
     partner_id: int
     mutation: str
     request_id: str
-    body_hash: bytes
+    body_hashes: tuple[bytes, ...]
+    """Under each key there is, the active one first: a request made before a rotation may be repeated after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,9 @@ class Problem:
     message: str
 
 
-def body_hash(keys: Keys, body: Mapping[str, Any]) -> bytes:
-    """The keyed hash of a request's body, the same for the same values."""
-    return keyed_hash(keys, "body", orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
+def body_hashes(keys: Keys, body: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """The keyed hashes of a request's body, the same for the same values."""
+    return keyed_hashes(keys, "body", orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
 
 
 def recorded_answer(
@@ -62,7 +63,7 @@ def recorded_answer(
     """
     if answer is None or at is None or at <= now - LIFETIME:
         return None
-    if stored_hash != request.body_hash:
+    if stored_hash not in request.body_hashes:
         raise RequestConflict("这个 requestId 已用于另一个内容不同的请求。请换一个新的 requestId。")
     return answer
 
@@ -73,7 +74,7 @@ def answer_row(request: Request, answer: Mapping[str, Any], *, now: datetime) ->
         "partner_id": request.partner_id,
         "mutation": request.mutation,
         "request_id": request.request_id,
-        "body_hash": request.body_hash,
+        "body_hash": request.body_hashes[0],
         "answer": answer,
         "at": now,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -136,6 +136,12 @@ def baseline_of(row: Any) -> Baseline:
     )
 
 
+def present_baseline(history: Sequence[Baseline], on: date) -> Baseline:
+    """The standard service in force on that day; before the first one's day, the first."""
+    begun = [baseline for baseline in history if baseline.in_force_from <= on]
+    return begun[-1] if begun else history[0]
+
+
 def kind_limits(kind: BenefitKind) -> KindLimits:
     """A kind in the guard's words."""
     return KindLimits(code=kind.code, effects=kind.effects, protected_service=kind.protected_service)
@@ -152,7 +158,7 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
         history[row.offer_id].append(baseline_of(row))
     limited = set((await connection.scalars(select(quotas.c.offer_id))).all())
     drafts = [
-        _offer(row, rulebook, found[row.partner_id], history[row.id], row.id in limited)
+        _offer(row, rulebook, found[row.partner_id], history[row.id], limited=row.id in limited, on=on)
         for row in await connection.execute(select(offers).order_by(offers.c.id))
     ]
     judged = {
@@ -187,7 +193,9 @@ def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, bas
     )
 
 
-def _offer(row: Any, rulebook: Rulebook, partner: Partner, history: list[Baseline], limited: bool) -> Offer:
+def _offer(
+    row: Any, rulebook: Rulebook, partner: Partner, history: list[Baseline], *, limited: bool, on: date
+) -> Offer:
     model, kind = rulebook.models.get(row.model), rulebook.kinds[row.kind]
     return Offer(
         id=row.id,
@@ -197,7 +205,7 @@ def _offer(row: Any, rulebook: Rulebook, partner: Partner, history: list[Baselin
         kind=kind,
         model=model,
         subject_kind=model.subject,
-        terms=terms_of(row, partner=partner, kind=kind, model=model, baseline=history[-1]),
+        terms=terms_of(row, partner=partner, kind=kind, model=model, baseline=present_baseline(history, on)),
         places=frozenset({partner.place, *row.also_open_to}),
         passing_grades=frozenset(g.code for g in model.grades if model.at_least(g.code, row.threshold)),
         limit_per_person=row.limit_per_person,

@@ -133,6 +133,7 @@ async def write_decision(
         "at": now,
         "expires_at": expires_at,
         "reserved": applies and offer.has_quota,
+        "lapsed": False,
     }
     seen = _access_event(asked, code)
     seen |= {"outcome": outcome.value, "why_not": [reason.value for reason in reasons], "receipt": receipt}

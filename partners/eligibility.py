@@ -92,7 +92,7 @@ def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
         reasons.append(WhyNot.NOT_ENROLLED)
     if standing.minor:
         reasons.append(WhyNot.MINOR)
-    if offer.places.isdisjoint(standing.lineage):
+    if not standing.under_review and offer.places.isdisjoint(standing.lineage):
         reasons.append(WhyNot.OTHER_PLACE)
     if reasons:
         return tuple(reasons)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import and_, exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import ExpectedError
-from partners.tables import quotas, verifications
+from partners.tables import quotas, redemptions, verifications
 
 
 class QuotaExhausted(ExpectedError):
@@ -26,11 +26,8 @@ async def take_unit(connection: AsyncConnection, *, offer_id: int, now: datetime
     """
     if await _take(connection, offer_id):
         return
-    swept = await connection.execute(
-        update(verifications)
-        .where(verifications.c.offer_id == offer_id, verifications.c.reserved, verifications.c.expires_at <= now)
-        .values(reserved=False)
-    )
+    lapsed = and_(verifications.c.offer_id == offer_id, verifications.c.reserved, verifications.c.expires_at <= now)
+    swept = await connection.execute(update(verifications).where(lapsed).values(reserved=False, lapsed=True))
     if swept.rowcount:
         await give_back(connection, offer_id=offer_id, units=swept.rowcount)
         if await _take(connection, offer_id):
@@ -45,6 +42,26 @@ async def _take(connection: AsyncConnection, offer_id: int) -> bool:
         .values(taken=quotas.c.taken + 1)
     )
     return taken.rowcount == 1
+
+
+async def sweep_person(connection: AsyncConnection, *, subject_id: int, offer_id: int, now: datetime) -> None:
+    """End one subject's reservations of an offer that ran out, before they are counted as free."""
+    ran_out = and_(
+        verifications.c.subject_id == subject_id,
+        verifications.c.offer_id == offer_id,
+        verifications.c.expires_at <= now,
+        verifications.c.lapsed.is_(False),
+        ~exists().where(
+            redemptions.c.subject_id == verifications.c.subject_id,
+            redemptions.c.verification_id == verifications.c.id,
+        ),
+    )
+    held = await connection.execute(
+        update(verifications).where(ran_out, verifications.c.reserved).values(reserved=False, lapsed=True)
+    )
+    if held.rowcount:
+        await give_back(connection, offer_id=offer_id, units=held.rowcount)
+    await connection.execute(update(verifications).where(ran_out).values(lapsed=True))
 
 
 async def give_back(connection: AsyncConnection, *, offer_id: int, units: int = 1) -> None:

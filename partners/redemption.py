@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core import audit
 from core.errors import ExpectedError
 from core.keys import Keys
-from partners.answers import Problem, Request, answer_row, body_hash, forget_expired, recorded_answer
+from partners.answers import Problem, Request, answer_row, body_hashes, forget_expired, recorded_answer
 from partners.eligibility import Outcome
 from partners.quotas import give_back
 from partners.tables import answers, redemptions, verifications
@@ -93,7 +93,7 @@ async def redeem_benefit(
         Conflict: another request was quicker; run it again.
     """
     body = {"verification": str(verification_id), "amount": amount_fen}
-    request = Request(partner_id, REDEEM, request_id, body_hash(keys, body))
+    request = Request(partner_id, REDEEM, request_id, body_hashes(keys, body))
     known = await _known(connection, request, now=now)
     if known is not None:
         return known
@@ -141,7 +141,7 @@ async def _redeem(
         raise AlreadyRedeemed("这次核验已经核销过。如需更正,请先冲正再重新核验。")
     if row.outcome != Outcome.BENEFIT_APPLIES.value:
         raise NotRedeemable("这次核验的答复是标准服务,没有可核销的优惠。")
-    if row.expires_at <= now:
+    if row.expires_at <= now or row.lapsed:
         raise NotRedeemable("核验已超过 10 分钟,保留的名额已释放。请对方重新出示信用码。")
     redemption = Redemption(uuid4(), now)
     if row.reserved:
@@ -184,7 +184,7 @@ async def reverse_redemption(
         Conflict: another request was quicker; run it again.
     """
     body = {"redemption": str(redemption_id), "reason": reason}
-    request = Request(partner_id, REVERSE, request_id, body_hash(keys, body))
+    request = Request(partner_id, REVERSE, request_id, body_hashes(keys, body))
     known = await _known(connection, request, now=now)
     if known is not None:
         return known

@@ -18,6 +18,7 @@ from scoring.deadlines import load_deadlines
 from scoring.engine import no_record_grade
 from scoring.model import Model
 from scoring.models import Models, load_models
+from scoring.scores import SubjectDataFault
 
 
 class EnrollmentNotice(Document):
@@ -43,12 +44,23 @@ class Rulebook:
         return benefit_kinds()
 
     def lineage(self, place: str) -> tuple[str, ...]:
-        """The place and its parents."""
+        """The place and its parents.
+
+        Raises:
+            SubjectDataFault: there is no such place, so whoever is said to belong to it has a fault in its data.
+        """
+        if place not in self.places:
+            raise SubjectDataFault("place: unknown")
         return self.places[place].lineage
 
     @lru_cache(maxsize=256)  # noqa: B019  # one rulebook lives as long as the process
     def models_for(self, place: str, subject_kind: str, on: date) -> tuple[Model, ...]:
-        """The models that apply to a subject of this place and kind on that day."""
+        """The models that apply to a subject of this place and kind on that day.
+
+        Raises:
+            SubjectDataFault: there is no such place.
+        """
+        self.lineage(place)
         return tuple(model for model in self.models.in_force(place, on) if model.subject == subject_kind)
 
     def ladder(self, model: Model, *, on: date) -> Ladder:

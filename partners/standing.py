@@ -90,20 +90,22 @@ async def read_standing(
         raise Forbidden
     row, on = rows[0], day_of(now)
     minor = is_minor(row.birth_on, on=on)
-    models = rulebook.models_for(row.place, row.kind, on)
+    models: tuple[Model, ...] = ()
+    lineage: tuple[str, ...] = ()
     found: Sequence[SubjectScore] = ()
     under_review = False
-    if row.enrolled_at is not None and not minor:
-        try:
+    try:
+        lineage, models = rulebook.lineage(row.place), rulebook.models_for(row.place, row.kind, on)
+        if row.enrolled_at is not None and not minor:
             found = await current_scores(
                 connection, subject_id=principal.subject_id, models=models, stored=rows, now=now
             )
-        except SubjectDataFault:
-            under_review = True
+    except SubjectDataFault:
+        under_review = True
     return SubjectStanding(
         id=principal.subject_id,
         kind=row.kind,
-        lineage=rulebook.lineage(row.place),
+        lineage=lineage,
         display_name=row.display_name,
         enrolled=row.enrolled_at is not None,
         minor=minor,

@@ -125,6 +125,8 @@ verifications = Table(
     Column("at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("reserved", Boolean, nullable=False, comment="holds a unit of quota, not yet redeemed, released or swept"),
+    Column("lapsed", Boolean, nullable=False, server_default=text("false"),
+           comment="ran out and was counted as free: redeems no more, whatever a slower clock says"),
     UniqueConstraint("subject_id", "code_id"),
     Index("ix_verifications_id", "id"),
     Index("ix_verifications_person_limit", "subject_id", "offer_id"),

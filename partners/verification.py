@@ -20,15 +20,16 @@ from core.errors import ExpectedError, Forbidden
 from core.identifiers import new_id
 from core.statements import Prepared
 from partners.accounts import ACCOUNT_COLUMNS, Role, principal_of
-from partners.answers import Problem, Request, RequestConflict, body_hash, forget_expired, recorded_answer
+from partners.answers import Problem, Request, RequestConflict, body_hashes, forget_expired, recorded_answer
 from partners.catalogue import Catalogue, Offer
 from partners.codes import CreditCode
 from partners.decisions import Asked, Scan, Verification, Verifier, stored_answer, write_decision, write_refusal
 from partners.eligibility import Standing, why_not
-from partners.quotas import give_back, take_unit
+from partners.quotas import give_back, sweep_person, take_unit
 from partners.standing import count_uses
 from partners.tables import accounts, answers, catalogue_state, security_events, verifications
-from scoring.scores import SCORE_STATE, SubjectDataFault, current_scores
+from scoring.model import Model
+from scoring.scores import SCORE_STATE, SubjectDataFault, is_current, refresh_scores
 from scoring.subjects import is_minor
 from scoring.tables import enrollments, scores, subjects
 
@@ -148,7 +149,7 @@ async def verify_credit_code(
     if principal.partner_id is None:
         raise Forbidden
     body = {"code": scan.code, "offer": scan.offer_id, "clerk": scan.clerk, "site": scan.site}
-    request = Request(principal.partner_id, MUTATION, scan.request_id, body_hash(verifier.keys, body))
+    request = Request(principal.partner_id, MUTATION, scan.request_id, body_hashes(verifier.keys, body))
     asked = Asked(account, request, scan, now)
     owner = code if row.kind is not None else None  # whose code it is, where that can be told
     try:
@@ -169,7 +170,7 @@ async def verify_credit_code(
                 await take_unit(connection, offer_id=offer.id, now=now)
         except ExpectedError as problem:
             return await write_refusal(connection, asked, problem, owner=owner)
-        standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage(row.place), now=now)
+        standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage, now=now)
         reasons = why_not(offer, standing)
         if offer.has_quota:
             # Also when nothing is given back, so that the time of the answer does not tell which one it was.
@@ -200,44 +201,53 @@ def _check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
 async def _times_used(connection: AsyncConnection, *, subject_id: int, offer: Offer, now: datetime) -> int:
     """Live reservations and redemptions of this offer by this subject. Locks the subject: two sites may ask at once."""
     await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
+    await sweep_person(connection, subject_id=subject_id, offer_id=offer.id, now=now)
     return (await count_uses(connection, subject_id=subject_id, now=now)).get(offer.id, 0)
 
 
 async def _standing(
-    connection: AsyncConnection, row: Any, *, code: CreditCode, offer: Offer, lineage: tuple[str, ...], now: datetime
+    connection: AsyncConnection,
+    row: Any,
+    *,
+    code: CreditCode,
+    offer: Offer,
+    lineage: Callable[[str], tuple[str, ...]],
+    now: datetime,
 ) -> Standing:
     """What is known of the person; a fault in this one person's data raises an alarm and never a Problem."""
     minor = is_minor(row.birth_on, on=day_of(now))
+    places: tuple[str, ...] = ()
     grade, under_review = None, False
-    if row.enrolled_at is not None and not minor and row.kind == offer.subject_kind:
-        try:
-            stored = [row] if row.model is not None else []
-            (score,) = await current_scores(
-                connection, subject_id=code.subject_id, models=[offer.model], stored=stored, now=now
-            )
-            grade = score.grade
-            if grade is not None and grade not in {known.code for known in offer.model.grades}:
-                raise SubjectDataFault(f"{offer.model.id}: unknown grade")
-        except SubjectDataFault as fault:
-            grade, under_review = None, True
-            await connection.execute(
-                insert(security_events).values(
-                    id=new_id(),
-                    at=now,
-                    kind="SUBJECT_DATA_FAULT",
-                    partner_id=None,
-                    detail={"subject": code.subject_id, "fault": str(fault)},
-                )
-            )
+    try:
+        places = lineage(row.place)
+        if row.enrolled_at is not None and not minor and row.kind == offer.subject_kind:
+            grade = await _grade(connection, row, subject_id=code.subject_id, model=offer.model, now=now)
+    except SubjectDataFault as fault:
+        under_review = True
+        alarm = {"id": new_id(), "at": now, "kind": "SUBJECT_DATA_FAULT", "partner_id": None}
+        detail = {"subject": code.subject_id, "fault": str(fault)}
+        await connection.execute(insert(security_events).values(detail=detail, **alarm))
     used = 0
     if offer.limit_per_person is not None:
         used = await _times_used(connection, subject_id=code.subject_id, offer=offer, now=now)
     return Standing(
         kind=row.kind,
-        lineage=lineage,
+        lineage=places,
         enrolled=row.enrolled_at is not None,
         minor=minor,
         grade=grade,
         used=used,
         under_review=under_review,
     )
+
+
+async def _grade(connection: AsyncConnection, row: Any, *, subject_id: int, model: Model, now: datetime) -> str | None:
+    """The subject's grade now: the stored one while it is true, else one made afresh and stored."""
+    if row.model is not None and is_current(row, model, on=day_of(now)):
+        grade: str | None = row.grade
+    else:
+        (score,) = await refresh_scores(connection, subject_id=subject_id, models=[model], now=now)
+        grade = score.grade
+    if grade is not None and grade not in {known.code for known in model.grades}:
+        raise SubjectDataFault(f"{model.id}: unknown grade")
+    return grade

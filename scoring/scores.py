@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
@@ -132,11 +133,11 @@ async def refresh_scores(
         SubjectDataFault: the data cannot be evaluated.
     """
     rows = await evaluate_subject(connection, subject_id=subject_id, models=models, now=now)
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for row in rows:
-        await connection.execute(
-            delete(scores).where(scores.c.subject_id == subject_id, scores.c.model == row["model"])
-        )
-        await connection.execute(insert(scores).values(row))
+        statement = insert(scores).values(row)
+        again = {name: statement.excluded[name] for name in row if name not in ("subject_id", "model")}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["subject_id", "model"], set_=again))
     return [_as_score(row) for row in rows]
 
 

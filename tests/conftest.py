@@ -21,6 +21,7 @@ _NUMBERS = count(1)
 STORES = {
     "sqlite_url": "SQLite",
     "sqlite": "SQLite",
+    "sqlite_template": "SQLite",
     "postgres_url": "PostgreSQL",
     "postgres": "PostgreSQL",
     "postgresql": "PostgreSQL",

@@ -308,7 +308,7 @@ def role_of(account: str) -> Role:
         return Role.AGENT
     if account in PARTNERS or account == "ended":
         return Role.PARTNER
-    return Role(account.split("-")[0])
+    return Role(account.split("-", maxsplit=1)[0])
 
 
 @asynccontextmanager
@@ -321,7 +321,10 @@ async def open_city(
     )
     held: list[City] = []
     # Reading all rules takes half a second: once for all cities is enough.
-    with patch("api.app.load_rulebook", lambda root, served: load_rulebook(root, served) if served or root != ROOT else rulebook()):
+    with patch(
+        "api.app.load_rulebook",
+        lambda root, served: load_rulebook(root, served) if served or root != ROOT else rulebook(),
+    ):
         app = create_app(settings, clock=lambda: held[0].now)
     held.append(City(app, settings))
     async with app.router.lifespan_context(app):

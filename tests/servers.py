@@ -97,8 +97,8 @@ class Redis(Server):
         return f"unix://{self.folder}/redis.sock"
 
 
-def start_postgres() -> Postgres:
-    """Make an empty cluster and serve it.
+def start_postgres(**given: str) -> Postgres:
+    """Make an empty cluster and serve it; `given` settings go before those for tests.
 
     Raises:
         MissingServer: no binaries are installed.
@@ -111,7 +111,7 @@ def start_postgres() -> Postgres:
         if not _can_run(binaries / "postgres", owner):
             binaries = _copy_of(binaries, folder)
     data = folder / "data"
-    settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(folder)}
+    settings = POSTGRES_SETTINGS | given | {"unix_socket_directories": str(folder)}
     supervisor = _supervise(
         folder,
         [

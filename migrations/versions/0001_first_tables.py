@@ -221,6 +221,13 @@ def upgrade() -> None:
             nullable=False,
             comment="holds a unit of quota, not yet redeemed, released or swept",
         ),
+        sa.Column(
+            "lapsed",
+            sa.Boolean(),
+            server_default=sa.text("(false)"),
+            nullable=False,
+            comment="ran out and was counted as free: redeems no more, whatever a slower clock says",
+        ),
         sa.ForeignKeyConstraint(["subject_id"], ["subjects.id"], name=op.f("fk_verifications_subject_id_subjects")),
         sa.PrimaryKeyConstraint("subject_id", "id", name=op.f("pk_verifications")),
         sa.UniqueConstraint("subject_id", "code_id", name=op.f("uq_verifications_subject_id_code_id")),

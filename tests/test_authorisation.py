@@ -1,0 +1,248 @@
+"""Who may read what, found out by asking. One thing to know: `authorisation.yaml` is the table, and the running schema
+says which rows it has to have."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from factories import NOON, PARTNERS, City, offer_id, open_city
+from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, get_named_type, is_composite_type
+from sqlalchemy import insert, select, update
+from stdnum.cn import uscc
+
+from api.ids import public_id
+from api.schema import SCHEMA
+from partners.tables import baselines, catalogue_state, offers, partners
+
+TABLE = yaml.safe_load(Path(__file__).with_name("authorisation.yaml").read_text())
+GROUPS: dict[str, list[str]] = TABLE["groups"]
+EVERYBODY = GROUPS["anyone"]
+COORDINATES = [(name, field) for name, row in TABLE["types"].items() for field in row["fields"]]
+SUBJECTS = {"good": 1, "plain": 2, "firm": 8}
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+async def shared(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, keys_file: Path
+) -> AsyncIterator[City]:
+    """One city for the whole table: who may ask does not depend on what was asked before."""
+    path = tmp_path_factory.mktemp("shared") / "city.db"
+    shutil.copy(sqlite_template, path)
+    async with open_city(
+        database_url=f"sqlite+aiosqlite:///{path}", keys_file=keys_file, rate_burst=100_000, rate_per_second=100_000
+    ) as opened:
+        await add_what_nobody_sees(opened)
+        for person in SUBJECTS:
+            await opened.verify(await opened.code(person))
+        yield opened
+
+
+async def add_what_nobody_sees(city: City) -> None:
+    """An offer that the guard refuses (its standard service asks for a code), and a partner without offers."""
+    async with city.state.database.transaction() as connection:
+        row = dict((await connection.execute(select(offers).where(offers.c.id == 1))).one()._mapping)
+        terms = dict((await connection.execute(select(baselines).where(baselines.c.offer_id == 1))).one()._mapping)
+        for number, status in ((900, "approved"), (901, "submitted")):
+            await connection.execute(insert(offers).values(row | {"id": number, "status": status}))
+            await connection.execute(insert(baselines).values(terms | {"offer_id": number, "code_required": True}))
+        values = {"id": 900, "place": "hunan-shaoyang", "sector": "park", "name": "测试公园", "registered_at": NOON}
+        await connection.execute(insert(partners).values(uscc=fresh_uscc(), **values))
+        await connection.execute(update(catalogue_state).values(version=catalogue_state.c.version + 1))
+
+
+def fresh_uscc() -> str:
+    """A valid USCC that was computed, not issued."""
+    front = f"91430502MA8{next(_NUMBERS):06d}"
+    return front + str(uscc.calc_check_digit(front))
+
+
+async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: PLR0911  # one input each
+    """A good input for a mutation, made for this actor, or for one who may where this one may not."""
+    partner = actor if actor in PARTNERS else "scenic"
+    offer = {"scenic": "museum", "hospital": "clinic"}[partner]
+    request = {"requestId": city.next_request()}
+    match what:
+        case "enroll":
+            return {"noticeVersion": city.state.rulebook.notice.version}
+        case "issueCreditCode":
+            return {"offerId": offer_id("museum")}
+        case "verifyCreditCode":
+            return request | {"code": await city.code("good"), "offerId": offer_id(offer)}
+        case "redeemBenefit":
+            answer = await city.verify(await city.code("good"), offer, by=partner)
+            return request | {"verificationId": answer["id"]}
+        case "reverseRedemption":
+            answer = await city.verify(await city.code("good"), offer, by=partner)
+            return request | {
+                "redemptionId": (await city.redeem(answer["id"], by=partner))["id"],
+                "reason": "顾客退票",
+            }
+        case "registerPartner":
+            return {"place": "hunan-shaoyang", "sector": "park", "name": "测试公园", "uscc": fresh_uscc()}
+        case "submitOffer":
+            return {
+                "partnerId": public_id("Partner", 1),
+                "kind": "tourism",
+                "model": "xiangxinfen",
+                "threshold": "A",
+                "title": "测试优惠",
+                "standardService": "按公示票价购票,先到先入",
+                "benefit": "赠送导览手册一份",
+                "effects": ["gift"],
+                "opensOn": "2026-11-20",
+                "baseline": {"sourceTitle": "景区服务公示", "inForceFrom": "2024-01-01"},
+            }
+        case "approveOffer":
+            submitted = "mutation ($input: SubmitOfferInput!) { submitOffer(input: $input) { ... on Offer { id } } }"
+            offer_ = await city.do(submitted, by="operator-2", **await given(city, "submitOffer", "operator-2"))
+            return {"offerId": offer_["id"]}
+        case "unlawfulOffer":
+            return {"offerId": public_id("Offer", 901)}
+    raise KeyError(what)
+
+
+def selection(kind: str, field: str) -> str:
+    """The field as a minimal selection: required arguments given, `__typename` below an object."""
+    found = SCHEMA._schema.type_map[kind]
+    assert isinstance(found, (GraphQLObjectType, GraphQLInterfaceType))
+    needed = {name for name, argument in found.fields[field].args.items() if isinstance(argument.type, GraphQLNonNull)}
+    arguments = {"input": "(input: $input)", "id": '(id: "T2ZmZXI6MQ==")'}
+    text = field + "".join(arguments[name] for name in needed)
+    return text + (" { __typename }" if is_composite_type(get_named_type(found.fields[field].type)) else "")
+
+
+def test_every_field_of_the_schema_stands_in_the_table() -> None:
+    served = {
+        (name, field)
+        for name, kind in SCHEMA._schema.type_map.items()
+        if isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)) and not name.startswith("__")
+        for field in kind.fields
+    }
+    assert served == set(COORDINATES)
+
+
+@pytest.mark.parametrize(("kind", "field"), COORDINATES, ids=lambda part: part)
+async def test_a_field_is_read_by_those_named_and_by_nobody_else(shared: City, kind: str, field: str) -> None:
+    row = TABLE["types"][kind]
+    allowed = GROUPS[row["fields"][field]]
+    what = row.get("given") or (field if kind == "Mutation" else None)
+    query = row["through"].replace("FIELD", selection(kind, field))
+    query = query.replace("INPUT!", f"{field[0].upper()}{field[1:]}Input!")
+    seen = []
+    for actor in EVERYBODY:
+        variables = {"input": await given(shared, what, actor)} if what else None
+        body = await shared.ask(query, variables, by=None if actor == "anonymous" else actor)
+        if actor in allowed:
+            assert "errors" not in body, (actor, body)
+            seen.append(f"'{field}'" in str(body["data"]))
+        else:
+            assert "data" not in body, (actor, body)
+            assert [error["extensions"] for error in body["errors"]] == [
+                {"code": "UNAUTHENTICATED" if actor == "anonymous" else "FORBIDDEN"}
+            ]
+    assert any(seen), "nobody ever got a value, so nothing was shown"
+
+
+@pytest.mark.parametrize("target", TABLE["nodes"])
+async def test_node_is_null_for_whatever_the_caller_cannot_reach(shared: City, target: str) -> None:
+    seers = TABLE["nodes"][target]
+    kind, key = target.split(":")
+    query = "query ($id: ID!) { node(id: $id) { __typename id } }"
+    for actor in EVERYBODY:
+        by = None if actor == "anonymous" else actor
+        headers = {"authorization": f"Bearer {shared.token(by)}"} if by else {}
+        answers = [
+            await shared.client.post(
+                "/graphql", json={"query": query, "variables": {"id": public_id(kind, number)}}, headers=headers
+            )
+            for number in (int(key), 987_654_321)
+        ]
+        found, never = answers
+        assert never.content == b'{"data":{"node":null}}'
+        if actor in (EVERYBODY if seers == "anyone" else seers):
+            assert found.json() == {"data": {"node": {"__typename": kind, "id": public_id(kind, int(key))}}}
+        else:
+            assert (found.status_code, found.content) == (never.status_code, never.content), actor
+
+
+@pytest.mark.parametrize("actor", ["anonymous", "plain", "scenic", "operator", "auditor"])
+async def test_a_fragment_on_what_one_cannot_reach_finds_null_and_no_error(shared: City, actor: str) -> None:
+    query = "query ($id: ID!) { node(id: $id) { ... on CreditSubject { displayName scores { points } } } }"
+    by = None if actor == "anonymous" else actor
+    bodies = [await shared.ask(query, {"id": public_id("CreditSubject", number)}, by=by) for number in (1, 987_654_321)]
+    assert bodies == [{"data": {"node": None}}] * 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ benefitKinds { code } me { id } }",
+        "{ ...A } fragment A on Query { ... { a: me { ...B } } } fragment B on CreditSubject { scores { points } }",
+        "query ($no: Boolean = false) { me @include(if: $no) { id } }",
+        "{ offers { edges { node { ... on Node { ... on CreditSubject { displayName } } } } } }",
+        "{ offers { edges { node { partner { offers { edges { node { status } } } } } } } }",
+        "query A { me { id } } query B { benefitKinds { code } }",
+    ],
+)
+async def test_no_way_of_writing_a_document_gets_round_the_table(shared: City, query: str) -> None:
+    headers = {"authorization": f"Bearer {shared.token('scenic')}"}
+    asked = {"query": query, "operationName": "A"} if query.startswith("query A") else {"query": query}
+    response = await shared.client.post("/graphql", json=asked, headers=headers)
+    body = response.json()
+    assert "data" not in body
+    assert body["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "BAD_USER_INPUT")
+
+
+async def test_a_partner_may_not_even_ask_for_the_refusals_of_a_problem(shared: City) -> None:
+    query = """mutation ($input: VerifyCreditCodeInput!) { verifyCreditCode(input: $input) {
+      ... on Problem { code refusals { rule } } } }"""
+    asked = await given(shared, "verifyCreditCode", "scenic")
+    body = await shared.ask(query, {"input": asked}, by="scenic")
+    assert body["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
+    assert (await shared.verify(asked["code"]))["outcome"] == "BENEFIT_APPLIES", "nothing was run"
+
+
+async def test_the_offer_of_another_partner_answers_like_one_that_never_was(shared: City) -> None:
+    code = await shared.code("good")
+    clinic = await shared.verify(code, "clinic", by="scenic")
+    never = await shared.verify(code, by="scenic", offerId=public_id("Offer", 987_654_321))
+    assert clinic == never
+    assert clinic["code"] == "OFFER_NOT_YOURS"
+
+
+async def test_what_another_partner_verified_or_redeemed_answers_like_what_never_was(shared: City) -> None:
+    answer = await shared.verify(await shared.code("good"), by="scenic")
+    never = public_id("Verification", "00000000-0000-4000-8000-000000000000")  # type: ignore[arg-type]
+    assert (await shared.redeem(answer["id"], by="hospital")) == (await shared.redeem(never, by="hospital"))
+    assert (await shared.redeem(never, by="hospital"))["code"] == "NOT_REDEEMABLE"
+    redeemed = await shared.redeem(answer["id"], by="scenic")
+    never = public_id("Redemption", "00000000-0000-4000-8000-000000000000")  # type: ignore[arg-type]
+    assert (await shared.reverse(redeemed["id"], by="hospital")) == (await shared.reverse(never, by="hospital"))
+    assert (await shared.reverse(redeemed["id"], by="scenic"))["__typename"] == "ReversedRedemption"
+
+
+async def test_a_code_cannot_be_bound_to_an_offer_that_one_cannot_see(shared: City) -> None:
+    query = """mutation ($input: IssueCreditCodeInput!) { issueCreditCode(input: $input) {
+      ... on Problem { code message } } }"""
+    asked = [offer_id("ended"), offer_id("later"), offer_id("waiting"), *(public_id("Offer", n) for n in (900, 99_999))]
+    answers = await asyncio.gather(*(shared.do(query, by="good", offerId=one) for one in asked))
+    assert [answer["code"] for answer in answers] == ["OFFER_CLOSED"] * 5
+    assert len({answer["message"] for answer in answers}) == 1
+
+
+async def test_a_waiting_and_an_unknown_offer_are_approved_alike_by_those_who_may_not(shared: City) -> None:
+    query = "mutation ($input: ApproveOfferInput!) { approveOffer(input: $input) { __typename } }"
+    bodies = [
+        await shared.ask(query, {"input": {"offerId": one}}, by="auditor")
+        for one in (offer_id("waiting"), public_id("Offer", 99_999))
+    ]
+    assert bodies[0] == bodies[1]
+    assert bodies[0]["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
