@@ -27,7 +27,7 @@ def migrate() -> None:
     from core.migrations import migrate as upgrade
 
     async def run() -> None:
-        database = Database(read_settings().database_url)
+        database = Database(read_settings().database_url, patience=None)
         try:
             await upgrade(database)
         finally:

@@ -67,7 +67,8 @@ class Conflict(Exception):
 class Database:
     """Connections for reading and transactions for writing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float | None = 10) -> None:
+        """`patience`: seconds after which a statement is given up; None for migrations, which may take long."""
         try:
             self.url = make_url(url)
         except ArgumentError:
@@ -87,7 +88,13 @@ class Database:
         elif self.url.drivername == "postgresql+asyncpg":
             # No implicit transactions: `transaction` begins one on the driver, so that prepared statements share it.
             self.writer = self.reader = create_async_engine(
-                self.url, pool_size=16, max_overflow=0, pool_timeout=5, isolation_level="AUTOCOMMIT", **shared
+                self.url,
+                pool_size=16,
+                max_overflow=0,
+                pool_timeout=5,
+                isolation_level="AUTOCOMMIT",
+                connect_args={"command_timeout": patience},
+                **shared,
             )
             event.listen(self.writer.sync_engine, "checkout", _drop_closed)
         else:

@@ -27,6 +27,7 @@ RESERVATION = timedelta(minutes=10)
 """How long a verified benefit is kept for its holder."""
 
 _DECISION = PreparedInserts(verifications, access_events, audit.audit_entries, answers)
+_DECISION_WITH_ALARM = PreparedInserts(verifications, access_events, audit.audit_entries, security_events, answers)
 _REFUSAL = PreparedInserts(access_events, audit.audit_entries, answers)
 _UNATTRIBUTED = PreparedInserts(security_events, answers)
 # A conflict is logged like any refusal, but its request id holds another answer.
@@ -97,8 +98,12 @@ async def write_decision(
     code: CreditCode,
     offer: Offer,
     verifier: Verifier,
+    fault: Exception | None = None,
 ) -> Verification:
-    """Write what was decided: the same rows, the same signature, the same shape, whichever way it went."""
+    """Write what was decided: the same rows, the same signature, the same shape, whichever way it went.
+
+    A `fault` in the person's data raises an alarm for those who look after the data, with the decision or not at all.
+    """
     outcome, verification_id, now = outcome_of(reasons), uuid4(), asked.now
     content = {
         "verification": str(verification_id),
@@ -144,7 +149,13 @@ async def write_decision(
         "receipt": receipt,
         "expires_at": expires_at.isoformat(),
     }
-    await _DECISION.run(connection, decided, seen, entry, answer_row(asked.request, stored, now=now))
+    answered = answer_row(asked.request, stored, now=now)
+    if fault is None:
+        await _DECISION.run(connection, decided, seen, entry, answered)
+    else:
+        detail = {"subject": code.subject_id, "fault": str(fault)}
+        alarm = {"id": new_id(), "at": now, "kind": "SUBJECT_DATA_FAULT", "partner_id": None, "detail": detail}
+        await _DECISION_WITH_ALARM.run(connection, decided, seen, entry, alarm, answered)
     return Verification(verification_id, outcome, benefit, receipt, expires_at)
 
 

@@ -11,13 +11,12 @@ from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, insert, select
+from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
 from core.database import begun
 from core.errors import ExpectedError, Forbidden
-from core.identifiers import new_id
 from core.statements import Prepared
 from partners.accounts import ACCOUNT_COLUMNS, Role, principal_of
 from partners.answers import Problem, Request, RequestConflict, body_hashes, forget_expired, recorded_answer
@@ -27,7 +26,7 @@ from partners.decisions import Asked, Scan, Verification, Verifier, stored_answe
 from partners.eligibility import Standing, why_not
 from partners.quotas import give_back, sweep_person, take_unit
 from partners.standing import count_uses
-from partners.tables import accounts, answers, catalogue_state, security_events, verifications
+from partners.tables import accounts, answers, catalogue_state, verifications
 from scoring.model import Model
 from scoring.scores import SCORE_STATE, SubjectDataFault, is_current, refresh_scores
 from scoring.subjects import is_minor
@@ -158,8 +157,7 @@ async def verify_credit_code(
         return await write_refusal(connection, asked, problem, owner=owner)
     if known is not None:
         return stored_answer(known)
-    # Most scans write one statement, which is a transaction by itself; quotas and limits take several.
-    writes_once = row.answer is None and not (offer and (offer.has_quota or offer.limit_per_person))
+    writes_once = row.answer is None and (offer is None or _takes_one_statement(offer, row, on=day_of(now)))
     async with nullcontext() if writes_once else begun(connection):
         if row.answer is not None:
             await forget_expired(connection, request, now=now)
@@ -170,12 +168,26 @@ async def verify_credit_code(
                 await take_unit(connection, offer_id=offer.id, now=now)
         except ExpectedError as problem:
             return await write_refusal(connection, asked, problem, owner=owner)
-        standing = await _standing(connection, row, code=code, offer=offer, lineage=lineage, now=now)
+        standing, fault = await _standing(connection, row, code=code, offer=offer, lineage=lineage, now=now)
         reasons = why_not(offer, standing)
         if offer.has_quota:
             # Also when nothing is given back, so that the time of the answer does not tell which one it was.
             await give_back(connection, offer_id=offer.id, units=1 if reasons else 0)
-        return await write_decision(connection, asked, reasons, code=code, offer=offer, verifier=verifier)
+        return await write_decision(connection, asked, reasons, code=code, offer=offer, verifier=verifier, fault=fault)
+
+
+def _takes_one_statement(offer: Offer, row: Any, *, on: date) -> bool:
+    """Whether the decision is all there is to write, which is a transaction by itself; most scans are so.
+
+    A quota, a personal limit, or a score that has to be made afresh takes several.
+    """
+    has_score = row.model is not None and is_current(row, offer.model, on=on)
+    return not offer.has_quota and offer.limit_per_person is None and (has_score or not _is_scored(row, offer, on=on))
+
+
+def _is_scored(row: Any, offer: Offer, *, on: date) -> bool:
+    """Whether the subject takes part, is of age, and is of the kind that the offer's model is for."""
+    return row.enrolled_at is not None and row.kind == offer.subject_kind and not is_minor(row.birth_on, on=on)
 
 
 def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: datetime) -> CreditCode:
@@ -213,32 +225,29 @@ async def _standing(
     offer: Offer,
     lineage: Callable[[str], tuple[str, ...]],
     now: datetime,
-) -> Standing:
-    """What is known of the person; a fault in this one person's data raises an alarm and never a Problem."""
-    minor = is_minor(row.birth_on, on=day_of(now))
+) -> tuple[Standing, SubjectDataFault | None]:
+    """What is known of the person. A fault in this one person's data is for an alarm, and never a Problem."""
     places: tuple[str, ...] = ()
-    grade, under_review = None, False
+    grade, fault = None, None
     try:
         places = lineage(row.place)
-        if row.enrolled_at is not None and not minor and row.kind == offer.subject_kind:
+        if _is_scored(row, offer, on=day_of(now)):
             grade = await _grade(connection, row, subject_id=code.subject_id, model=offer.model, now=now)
-    except SubjectDataFault as fault:
-        under_review = True
-        alarm = {"id": new_id(), "at": now, "kind": "SUBJECT_DATA_FAULT", "partner_id": None}
-        detail = {"subject": code.subject_id, "fault": str(fault)}
-        await connection.execute(insert(security_events).values(detail=detail, **alarm))
+    except SubjectDataFault as found:
+        fault = found
     used = 0
     if offer.limit_per_person is not None:
         used = await _times_used(connection, subject_id=code.subject_id, offer=offer, now=now)
-    return Standing(
+    standing = Standing(
         kind=row.kind,
         lineage=places,
         enrolled=row.enrolled_at is not None,
-        minor=minor,
+        minor=is_minor(row.birth_on, on=day_of(now)),
         grade=grade,
         used=used,
-        under_review=under_review,
+        under_review=fault is not None,
     )
+    return standing, fault
 
 
 async def _grade(connection: AsyncConnection, row: Any, *, subject_id: int, model: Model, now: datetime) -> str | None:

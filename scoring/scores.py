@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.clock import day_of
 from scoring.engine import NotAssessed, Record, evaluate
 from scoring.model import Model
-from scoring.tables import credit_records, facts, scores
+from scoring.tables import credit_records, facts, scores, subjects
 
 
 class SubjectDataFault(Exception):
@@ -127,11 +127,14 @@ async def evaluate_subject(
 async def refresh_scores(
     connection: AsyncConnection, *, subject_id: int, models: Sequence[Model], now: datetime
 ) -> list[SubjectScore]:
-    """Make the subject's scores afresh and store them; to be called in the transaction that changed a record.
+    """Make the subject's scores afresh and store them, in a transaction: that which changed a record, if one did.
+
+    Locks the subject, so that a record that arrives meanwhile is either seen here or makes the scores again itself.
 
     Raises:
         SubjectDataFault: the data cannot be evaluated.
     """
+    await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
     rows = await evaluate_subject(connection, subject_id=subject_id, models=models, now=now)
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for row in rows:

@@ -92,14 +92,17 @@ async def postgres_template(postgres: Postgres, keys_file: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def city_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def city_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh copy of the small city: once on SQLite, once on PostgreSQL."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "city.db")
-        return f"sqlite+aiosqlite:///{tmp_path}/city.db"
+        yield f"sqlite+aiosqlite:///{tmp_path}/city.db"
+        return
     postgres: Postgres = request.getfixturevalue("postgres")
     template = request.getfixturevalue("postgres_template")
-    return postgres.create_database(f"city_{next(_NUMBERS)}", template=template)
+    name = f"city_{next(_NUMBERS)}"
+    yield postgres.create_database(name, template=template)
+    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -152,7 +152,6 @@ async def test_a_stored_score_stops_counting_on_the_day_a_record_is_removed(city
     assert (await city.verify(await city.code("good")))["outcome"] == "BENEFIT_APPLIES"
 
 
-@pytest.mark.xfail(reason="the scan stores a score made from the records as they were, over the newer one")
 @pytest.mark.parametrize("city_url", ["postgresql"], indirect=True)
 async def test_a_record_that_arrives_while_a_scan_makes_the_score_is_not_forgotten(
     city: City, monkeypatch: pytest.MonkeyPatch
