@@ -23,13 +23,16 @@ BACKLOG = 2048
 
 
 def configure_logging(level: str) -> None:
-    """JSON lines on standard error: time, level, name, message and whatever fields a line carries."""
+    """JSON lines on standard error: time, level, logger, message and whatever fields a line carries."""
+    # What the lines do not carry is not looked up for each of them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         OrjsonFormatter(
-            "{asctime}{levelname}{name}{message}",
+            "{levelname}{name}{message}",
             style="{",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            timestamp="time",
+            rename_fields={"levelname": "level", "name": "logger"},
             reserved_attrs=[*RESERVED_ATTRS, "color_message"],
         )
     )

@@ -119,6 +119,11 @@ class PreparedInserts:
                 *(statement.cte(f"into_{table.name}") for statement, table in zip(rest, tables, strict=False))
             )
         )
+        self._columns = {
+            f"{table.name}_{column.name}": (place, column.name)
+            for place, table in enumerate(tables)
+            for column in table.c
+        }
         self._compiled: dict[str, _Compiled] = {}
         self._each: list[dict[str, _Compiled]] = [{} for _ in tables]
 
@@ -127,15 +132,18 @@ class PreparedInserts:
 
         A row that breaks a constraint ends the transaction with `Conflict`.
         """
-        values = {
-            f"{table.name}_{column}": value
-            for table, row in zip(self._tables, rows, strict=True)
-            for column, value in row.items()
-        }
         if connection.dialect.name == "sqlite":
-            for known, statement in zip(self._each, self._single, strict=True):
-                compiled = _for_dialect(known, statement, connection.dialect)
-                await connection.exec_driver_sql(compiled.text, compiled.arguments(values))
+            for place, statement in enumerate(self._single):
+                compiled = _for_dialect(self._each[place], statement, connection.dialect)
+                await connection.exec_driver_sql(compiled.text, self._arguments(compiled, rows))
             return
         compiled = _for_dialect(self._compiled, self._together, connection.dialect)
-        await _driver(connection).execute(compiled.text, *compiled.arguments(values))
+        await _driver(connection).execute(compiled.text, *self._arguments(compiled, rows))
+
+    def _arguments(self, compiled: _Compiled, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+        found = []
+        for name, _, processor in compiled.parameters:
+            place, column = self._columns[name]
+            value = rows[place][column]
+            found.append(processor(value) if processor else value)
+        return tuple(found)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from redis.asyncio import Redis as RedisClient
 from servers import Postgres, Redis, start_redis
 from sqlalchemy import text
 
-from core.database import Database
+from core.database import MOST_CONNECTIONS, Database
 from core.errors import Unavailable
 from core.keys import load_keys
 from partners import verification
@@ -300,16 +301,14 @@ async def test_a_lock_held_too_long_by_somebody_else_is_waited_for(fragile: City
 
 
 async def test_when_all_connections_are_taken_too_long_the_answer_is_unavailable(
-    fragile: City, breakable: Breakable
+    fragile: City, breakable: Breakable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     city, code = fragile, await fragile.code("good")
-    city.state.database.writer.pool._timeout = 0.05  # type: ignore[attr-defined]  # five seconds in production
-    held = [city.state.database.writer.connect() for _ in range(16)]
-    for connection in held:
-        await connection.start()
-    assert (await city.verify(code))["code"] == "UNAVAILABLE"
-    for connection in held:
-        await connection.close()
+    monkeypatch.setattr("core.database.POOL_SECONDS", 0.05)
+    async with AsyncExitStack() as held:
+        for _ in range(MOST_CONNECTIONS):
+            await held.enter_async_context(city.state.database.reading())
+        assert (await city.verify(code))["code"] == "UNAVAILABLE"
     assert (await city.verify(code))["outcome"] == "BENEFIT_APPLIES"
 
 
