@@ -1,4 +1,4 @@
-"""Which deployment a command speaks of: the one in `XINYI_*`, or the demo under `--data`."""
+"""Which deployment a command speaks of: the database of `XINYI_DATABASE_URL`, else the demo under `--data`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from core.settings import Settings, is_configured, read_settings
 
 
 def deployment(data: Path | None) -> Settings:
-    """The settings of `--data`, else of the environment, else of the demo under `var/`, seeded if absent.
+    """The settings of the environment where it names a database, with the keys under `--data` if that is given; else
+    of the demo under `--data` or `var/`, seeded if absent.
 
     Raises:
         StartupError: a setting is missing, or the demo cannot be opened.
     """
-    if data is None and is_configured():
-        return read_settings()
-    from demo.folder import open_folder
+    from demo.folder import KEYS, open_folder
 
-    return open_folder(data).settings
+    if not is_configured():
+        return open_folder(data).settings
+    return read_settings() if data is None else read_settings(keys_file=data / KEYS)

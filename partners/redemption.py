@@ -3,6 +3,7 @@ happened to the offer or the person since."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -66,13 +67,23 @@ async def _known(connection: AsyncConnection, request: Request, *, now: datetime
     return Redemption(UUID(known["id"]), datetime.fromisoformat(known["at"]))
 
 
-async def _record(
-    connection: AsyncConnection, request: Request, answer: Redemption | Problem, *, now: datetime
-) -> None:
-    stored: dict[str, Any] = asdict(answer)
-    if isinstance(answer, Redemption):
+async def _once(
+    connection: AsyncConnection, request: Request, act: Callable[[], Awaitable[Redemption]], *, now: datetime
+) -> Redemption | Problem:
+    """The recorded answer to this request; where there is none, act and record what came of it."""
+    known = await _known(connection, request, now=now)
+    if known is not None:
+        return known
+    answer: Redemption | Problem
+    stored: dict[str, Any]
+    try:
+        answer = await act()
         stored = {"id": str(answer.id), "at": answer.at.isoformat()}
+    except ExpectedError as problem:
+        answer = Problem(problem.code, problem.message)
+        stored = asdict(answer)
     await connection.execute(insert(answers).values(answer_row(request, stored, now=now)))
+    return answer
 
 
 async def redeem_benefit(
@@ -94,12 +105,9 @@ async def redeem_benefit(
     """
     body = {"verification": str(verification_id), "amount": amount_fen}
     request = Request(partner_id, REDEEM, request_id, body_hashes(keys, body))
-    known = await _known(connection, request, now=now)
-    if known is not None:
-        return known
-    answer: Redemption | Problem
-    try:
-        answer = await _redeem(
+
+    async def act() -> Redemption:
+        return await _redeem(
             connection,
             account=account,
             partner_id=partner_id,
@@ -107,10 +115,8 @@ async def redeem_benefit(
             amount_fen=amount_fen,
             now=now,
         )
-    except ExpectedError as problem:
-        answer = Problem(problem.code, problem.message)
-    await _record(connection, request, answer, now=now)
-    return answer
+
+    return await _once(connection, request, act, now=now)
 
 
 async def _redeem(
@@ -185,18 +191,13 @@ async def reverse_redemption(
     """
     body = {"redemption": str(redemption_id), "reason": reason}
     request = Request(partner_id, REVERSE, request_id, body_hashes(keys, body))
-    known = await _known(connection, request, now=now)
-    if known is not None:
-        return known
-    answer: Redemption | Problem
-    try:
-        answer = await _reverse(
+
+    async def act() -> Redemption:
+        return await _reverse(
             connection, account=account, partner_id=partner_id, redemption_id=redemption_id, reason=reason, now=now
         )
-    except ExpectedError as problem:
-        answer = Problem(problem.code, problem.message)
-    await _record(connection, request, answer, now=now)
-    return answer
+
+    return await _once(connection, request, act, now=now)
 
 
 async def _reverse(
