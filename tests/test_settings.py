@@ -176,3 +176,9 @@ async def test_production_answers_questions_and_names_types(city_url: str, real_
 async def test_production_does_not_suggest_names(city_url: str, real_keys: Path, query: str) -> None:
     body = await ask(settings(city_url, real_keys), query)
     assert "Did you mean" not in str(body["errors"])
+
+
+def test_every_setting_is_explained_to_who_runs_it() -> None:
+    explained = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+    for name in Settings.model_fields:
+        assert f"| `XINYI_{name.upper()}` |" in explained
