@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -26,11 +26,6 @@ def today() -> date:
 def start_of(day: date) -> datetime:
     """00:00 Asia/Shanghai of `day`."""
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
-
-
-def day_after(day: date) -> date:
-    """The next calendar day."""
-    return day + timedelta(days=1)
 
 
 def years_before(day: date, years: int) -> date:

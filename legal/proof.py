@@ -90,11 +90,6 @@ def build_proof(catalogue: Catalogue, *, decide: Decide, issuer: str, issued_at:
     }
 
 
-def proof_bytes(proof: Mapping[str, Any]) -> bytes:
-    """The one spelling of a proof, to be signed or compared."""
-    return canonical(proof)
-
-
 def recheck(proof: Mapping[str, Any], catalogue: Catalogue, *, decide: Decide) -> tuple[str, ...]:
     """Every difference between `proof` and one made afresh from `catalogue` for the same instant, each in a sentence
     that says where; empty: the proof stands. A proof that records failures does not stand."""

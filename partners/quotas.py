@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import ExpectedError
-from partners.tables import quotas, redemptions, verifications
+from partners.tables import OF_VERIFICATION, quotas, redemptions, verifications
 
 
 class QuotaExhausted(ExpectedError):
@@ -51,10 +51,7 @@ async def sweep_person(connection: AsyncConnection, *, subject_id: int, offer_id
         verifications.c.offer_id == offer_id,
         verifications.c.expires_at <= now,
         verifications.c.lapsed.is_(False),
-        ~exists().where(
-            redemptions.c.subject_id == verifications.c.subject_id,
-            redemptions.c.verification_id == verifications.c.id,
-        ),
+        ~exists(redemptions.select().where(OF_VERIFICATION)),
     )
     held = await connection.execute(
         update(verifications).where(ran_out, verifications.c.reserved).values(reserved=False, lapsed=True)

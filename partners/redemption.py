@@ -18,7 +18,7 @@ from core.keys import Keys
 from partners.answers import Problem, Request, answer_row, body_hashes, forget_expired, recorded_answer
 from partners.eligibility import Outcome
 from partners.quotas import give_back
-from partners.tables import answers, redemptions, verifications
+from partners.tables import OF_VERIFICATION, answers, redemptions, verifications
 
 REDEEM, REVERSE = "redeemBenefit", "reverseRedemption"
 
@@ -130,13 +130,7 @@ async def _redeem(
 ) -> Redemption:
     statement = (
         select(verifications, redemptions.c.id.label("redemption_id"))
-        .outerjoin(
-            redemptions,
-            and_(
-                redemptions.c.subject_id == verifications.c.subject_id,
-                redemptions.c.verification_id == verifications.c.id,
-            ),
-        )
+        .outerjoin(redemptions, OF_VERIFICATION)
         .where(verifications.c.id == verification_id, verifications.c.partner_id == partner_id)
         .with_for_update(of=verifications)
     )
@@ -205,13 +199,7 @@ async def _reverse(
 ) -> Redemption:
     statement = (
         select(redemptions, verifications.c.offer_id)
-        .join(
-            verifications,
-            and_(
-                verifications.c.subject_id == redemptions.c.subject_id,
-                verifications.c.id == redemptions.c.verification_id,
-            ),
-        )
+        .join(verifications, OF_VERIFICATION)
         .where(redemptions.c.id == redemption_id, redemptions.c.partner_id == partner_id)
         .with_for_update(of=redemptions)
     )

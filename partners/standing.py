@@ -19,7 +19,7 @@ from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
 from partners.catalogue import Offer
 from partners.eligibility import Outcome, Standing, WhyNot, why_not
 from partners.rulebook import Rulebook
-from partners.tables import accounts, catalogue_state, quotas, redemptions, verifications
+from partners.tables import OF_VERIFICATION, accounts, catalogue_state, quotas, redemptions, verifications
 from scoring.model import Model
 from scoring.scores import SCORE_COLUMNS, SubjectDataFault, SubjectScore, current_scores
 from scoring.subjects import is_minor
@@ -119,13 +119,7 @@ async def read_standing(
 _COUNT_USES = Prepared(
     select(verifications.c.offer_id, func.count().label("uses"))
     .select_from(verifications)
-    .outerjoin(
-        redemptions,
-        and_(
-            redemptions.c.subject_id == verifications.c.subject_id,
-            redemptions.c.verification_id == verifications.c.id,
-        ),
-    )
+    .outerjoin(redemptions, OF_VERIFICATION)
     .where(
         verifications.c.subject_id == bindparam("subject", type_=BigInteger),
         verifications.c.outcome == Outcome.BENEFIT_APPLIES.value,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    and_,
     text,
 )
 
@@ -150,6 +151,12 @@ redemptions = Table(
     Index("ix_redemptions_id", "id"),
     ForeignKeyConstraint(["subject_id", "verification_id"], ["verifications.subject_id", "verifications.id"]),
 )
+
+OF_VERIFICATION = and_(
+    redemptions.c.subject_id == verifications.c.subject_id,
+    redemptions.c.verification_id == verifications.c.id,
+)
+"""How a redemption and its verification find each other."""
 
 access_events = Table(
     "access_events",

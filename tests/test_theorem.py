@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from legal.effects import RELATIVE, Effect
 from legal.guard import RULES, KindLimits, check_offer
-from legal.proof import Catalogue, build_proof, proof_bytes, recheck
-from legal.terms import Ladder, OfferTerms
+from legal.proof import Catalogue, build_proof, recheck
+from legal.terms import Ladder, OfferTerms, canonical
 from legal.theorem import Standing, outcomes_of, standings, violations
 
 ISSUED_AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -87,7 +87,7 @@ def test_a_person_with_no_record_gets_exactly_the_standard_service() -> None:
 def test_the_same_inputs_give_the_same_bytes_in_any_order() -> None:
     shuffled = replace(CATALOGUE, offers=CATALOGUE.offers[::-1])
     again = build_proof(shuffled, decide=DECIDE, issuer="https://xinyi.example", issued_at=ISSUED_AT)
-    assert proof_bytes(again) == proof_bytes(PROOF)
+    assert canonical(again) == canonical(PROOF)
 
 
 def test_a_relative_measure_is_listed_apart() -> None:
@@ -160,7 +160,7 @@ def test_an_unlawful_offer_in_the_catalogue_is_found_and_its_rule_named() -> Non
 
 
 def test_a_proof_stands_against_what_it_was_made_from() -> None:
-    assert recheck(json.loads(proof_bytes(PROOF)), CATALOGUE, decide=DECIDE) == ()
+    assert recheck(json.loads(canonical(PROOF)), CATALOGUE, decide=DECIDE) == ()
 
 
 HASHES = [(group, key) for group, entries in PROOF["inputs"].items() for key in entries]
@@ -168,7 +168,7 @@ HASHES = [(group, key) for group, entries in PROOF["inputs"].items() for key in 
 
 @pytest.mark.parametrize(("group", "key"), HASHES)
 def test_one_changed_byte_of_any_input_hash_is_reported_where_it_is(group: str, key: str) -> None:
-    altered = json.loads(proof_bytes(PROOF))
+    altered = json.loads(canonical(PROOF))
     first = altered["inputs"][group][key][0]
     altered["inputs"][group][key] = ("0" if first != "0" else "1") + altered["inputs"][group][key][1:]
     (sentence,) = recheck(altered, CATALOGUE, decide=DECIDE)
@@ -206,7 +206,7 @@ def test_a_baseline_added_since_is_named_and_judged() -> None:
 
 
 def test_an_outcome_altered_in_the_proof_is_named() -> None:
-    altered = json.loads(proof_bytes(PROOF))
+    altered = json.loads(canonical(PROOF))
     altered["outcomes"]["1"]["grade C"] = ["fee-reduction"]
     (sentence,) = recheck(altered, CATALOGUE, decide=DECIDE)
     assert sentence == '优惠 1 在情形“grade C”下的结果:证明写的是 ["fee-reduction"],重做得到 []。'
