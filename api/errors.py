@@ -11,7 +11,7 @@ import strawberry
 from graphql import GraphQLError
 
 from api.permissions import ANYONE, STAFF, access
-from core.errors import BadInput, ExpectedError
+from core.errors import BadInput, ExpectedError, Unavailable
 from partners.offers import OfferUnlawful
 
 log = logging.getLogger("xinyi.api")
@@ -58,6 +58,8 @@ def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     cause = error.original_error
     if isinstance(cause, GraphQLError):
         cause = cause.original_error
+    if isinstance(cause, Unavailable):
+        log.warning("unavailable", exc_info=cause, extra={"request_id": request_id})
     if isinstance(cause, ExpectedError):
         return _body(error, cause.message, {"code": cause.code})
     if cause is None or isinstance(cause, BadInput):

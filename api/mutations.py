@@ -29,11 +29,12 @@ def _answered(resolver: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
                 except Conflict as conflict:
                     # Another request wrote first. Seen again from the start, its row is there to be found.
                     lost = conflict
-            log.warning("gave up after conflicts", exc_info=lost)
             raise Unavailable from lost
         except ExpectedError as error:
             if error.code in TOP_LEVEL:
                 raise
+            if isinstance(error, Unavailable):
+                log.warning("unavailable", exc_info=error)
             return problem_of(error)
 
     return run

@@ -80,6 +80,7 @@ class Database:
             raise StartupError("XINYI_DATABASE_URL 不是数据库地址。请写成 postgresql+asyncpg://… 的形式。") from None
         self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
         shared: dict[str, Any] = {
+            "hide_parameters": True,  # an error that is logged does not carry what was written
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             # SQLite keeps a JSON column's bare numbers as numbers.
             "json_deserializer": lambda stored: orjson.loads(stored) if isinstance(stored, str) else stored,
