@@ -184,7 +184,8 @@ class _WarmConnections:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for this block alone; one during whose use something failed is not used again."""
+        """A connection for this block alone. One that was lost, or left in the middle of something, is not used again;
+        that a request was refused or lost a race says nothing against its connection."""
         if self._slots.locked():
             async with asyncio.timeout(POOL_SECONDS):
                 await self._slots.acquire()
@@ -194,8 +195,10 @@ class _WarmConnections:
         try:
             connection = await self._at_hand() or await self._engine.connect()
             yield connection
-        except BaseException:
-            if connection is not None:
+        except BaseException as error:
+            if connection is not None and _is_sound(connection, error):
+                self._idle.append(connection)
+            elif connection is not None:
                 await asyncio.shield(_discard(connection))
             raise
         else:
@@ -206,7 +209,7 @@ class _WarmConnections:
     async def _at_hand(self) -> AsyncConnection | None:
         while self._idle:
             connection = self._idle.pop()
-            if not _driver(connection).is_closed():
+            if not driver_of(connection).is_closed():
                 return connection
             await _discard(connection)
         return None
@@ -222,7 +225,15 @@ async def _discard(connection: AsyncConnection) -> None:
     await connection.close()
 
 
-def _driver(connection: AsyncConnection) -> Any:
+def _is_sound(connection: AsyncConnection, error: BaseException) -> bool:
+    """Whether a connection can be used again after `error`; a cancellation may have come in mid-statement."""
+    driver = driver_of(connection)
+    is_ours = isinstance(error, Exception) and not isinstance(error, _DOWN)
+    return is_ours and not driver.is_closed() and not driver.is_in_transaction()
+
+
+def driver_of(connection: AsyncConnection) -> Any:
+    """The asyncpg connection underneath; it is in the transaction that `begun` began."""
     return connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
 
 
@@ -232,7 +243,7 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
     if connection.dialect.name == "sqlite":
         yield  # it has been one all along
         return
-    async with _driver(connection).transaction():
+    async with driver_of(connection).transaction():
         yield
 
 

@@ -16,6 +16,8 @@ from sqlalchemy.sql import Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Update
 
+from core.database import driver_of
+
 Processor = Callable[[Any], Any]
 
 
@@ -66,11 +68,6 @@ def _result_processor(kind: Any, dialect: Dialect) -> Processor | None:
     return found
 
 
-def _driver(connection: AsyncConnection) -> Any:
-    """The asyncpg connection underneath; it is in the transaction that `Database.transaction` began."""
-    return connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
-
-
 class Prepared:
     """A `Select` with named `bindparam`s, compiled once per dialect."""
 
@@ -85,7 +82,7 @@ class Prepared:
         if connection.dialect.name == "sqlite":
             found = (await connection.exec_driver_sql(compiled.text, arguments)).all()
         else:
-            found = await _driver(connection).fetch(compiled.text, *arguments)
+            found = await driver_of(connection).fetch(compiled.text, *arguments)
         return compiled.rows(found)
 
     async def first(self, connection: AsyncConnection, **values: Any) -> Any | None:
@@ -138,7 +135,7 @@ class PreparedInserts:
                 await connection.exec_driver_sql(compiled.text, self._arguments(compiled, rows))
             return
         compiled = _for_dialect(self._compiled, self._together, connection.dialect)
-        await _driver(connection).execute(compiled.text, *self._arguments(compiled, rows))
+        await driver_of(connection).execute(compiled.text, *self._arguments(compiled, rows))
 
     def _arguments(self, compiled: _Compiled, rows: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
         found = []

@@ -3,6 +3,7 @@ by the subject, and no identity number or name can be read in any of it."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import insert, inspect, select, text
 
 from core.audit import audit_entries
 from core.database import Conflict, Database, metadata
-from core.errors import StartupError, Unavailable
+from core.errors import Forbidden, StartupError, Unavailable
 from core.identifiers import new_id
 from core.migrations import check_current, config, differences, migrate
 from core.sealing import unseal
@@ -238,3 +239,21 @@ async def test_ids_of_rows_lie_in_the_order_in_which_they_were_made(city: City) 
         kept = (await connection.scalars(select(verifications.c.id))).all()
     assert len(set(made)) == len(set(kept)) == 20
     assert [row.id for row in sorted(await city.rows(audit_entries), key=lambda row: row.id)] == list(made)
+
+
+@pytest.mark.parametrize("city_url", ["postgresql"], indirect=True)
+async def test_a_refused_request_costs_no_connection(city: City) -> None:
+    async def process() -> int:
+        async with city.state.database.reading() as connection:
+            return int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+    before = await process()
+    for refusal in (Forbidden, Conflict, OverflowError):
+        with pytest.raises(refusal):
+            async with city.state.database.transaction():
+                raise refusal
+        assert await process() == before
+    with pytest.raises(asyncio.CancelledError):
+        async with city.state.database.reading():
+            raise asyncio.CancelledError
+    assert await process() != before
