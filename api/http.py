@@ -55,11 +55,7 @@ class GraphQLEndpoint:
             return
         except Exception:
             log.exception("unexpected error", extra={"request_id": request_id})
-            body = {
-                "errors": [
-                    {"message": MASKED, "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}}
-                ]
-            }
+            body = _refusal(MASKED, code="INTERNAL_SERVER_ERROR", requestId=request_id)
             response = _response(body, 500, JSON, request_id)
         await response(scope, receive, send)
 
@@ -75,11 +71,10 @@ class GraphQLEndpoint:
             claims = self._claims(request, now.timestamp())
             await self._limits.check(claims, request.client.host if request.client else "")
         except HttpProblem as problem:
-            extensions = {"code": problem.code}
-            body = {"errors": [{"message": problem.message, "extensions": extensions}]}
+            body = _refusal(problem.message, code=problem.code)
             return _response(body, problem.status, media or JSON, request_id, problem.headers)
         except ExpectedError as error:
-            body = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
+            body = _refusal(error.message, code=error.code)
             return _response(body, _STATUS.get(error.code, 400), media or JSON, request_id)
         context = Context(state=self._state, claims=claims, now=now, request_id=request_id)
         answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
@@ -99,6 +94,10 @@ class GraphQLEndpoint:
 
 
 _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "THROTTLED": 429}
+
+
+def _refusal(message: str, **extensions: str) -> dict[str, Any]:
+    return {"errors": [{"message": message, "extensions": extensions}]}
 
 
 def _response(

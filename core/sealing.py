@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 
-from core.keys import Keys, SecretPurpose
+from core.keys import Key, Keys, SecretPurpose
 
 _TAG, _NONCE = 4, 12
 
@@ -41,11 +41,15 @@ def unseal(keys: Keys, purpose: SecretPurpose, sealed: bytes) -> bytes | None:
 
 def keyed_hash(keys: Keys, purpose: SecretPurpose, message: bytes) -> bytes:
     """HMAC-SHA-256 of `message`: equal for equal messages, and of no use to whoever lacks the key."""
-    return hmac.digest(keys.active(purpose).secret or b"", message, "sha256")
+    return _hash(keys.active(purpose), message)
 
 
 def keyed_hashes(keys: Keys, purpose: SecretPurpose, message: bytes) -> tuple[bytes, ...]:
     """`keyed_hash` under each key of the purpose, the active one first."""
     active = keys.active(purpose)
     ordered = [active, *(key for key in keys.of(purpose) if key is not active)]
-    return tuple(hmac.digest(key.secret or b"", message, "sha256") for key in ordered)
+    return tuple(_hash(key, message) for key in ordered)
+
+
+def _hash(key: Key, message: bytes) -> bytes:
+    return hmac.digest(key.secret or b"", message, "sha256")

@@ -5,12 +5,12 @@ An EdDSA JWS that anyone with our public keys checks years later without us.
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from core.keys import Keys, b64encode
+from core.sealing import keyed_hash
 from core.signing import SignatureInvalid, sign, verify
 
 CLAIMS = frozenset({"iss", "iat", "jti", "partner", "offer", "offerVersion", "outcome", "subject", "leaf"})
@@ -48,7 +48,7 @@ def pseudonym(keys: Keys, *, subject_id: int, verification_id: UUID) -> str:
     """A name for the subject in this one receipt: fresh each time, so that two receipts tell nobody but us that
     they are about the same subject."""
     message = verification_id.bytes + subject_id.to_bytes(8, "big")
-    return b64encode(hmac.digest(keys.active("pseudonym").secret or b"", message, "sha256")[:16])
+    return b64encode(keyed_hash(keys, "pseudonym", message)[:16])
 
 
 def check_receipt(keys: Keys, token: str) -> dict[str, Any]:

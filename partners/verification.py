@@ -29,7 +29,7 @@ from partners.standing import count_uses
 from partners.tables import accounts, answers, catalogue_state, verifications
 from scoring.model import Model
 from scoring.scores import SCORE_STATE, SubjectDataFault, is_current, refresh_scores
-from scoring.subjects import is_minor
+from scoring.subjects import is_minor, lock_subject
 from scoring.tables import enrollments, scores, subjects
 
 MUTATION = "verifyCreditCode"
@@ -212,7 +212,7 @@ def _check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
 
 async def _times_used(connection: AsyncConnection, *, subject_id: int, offer: Offer, now: datetime) -> int:
     """Live reservations and redemptions of this offer by this subject. Locks the subject: two sites may ask at once."""
-    await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
+    await lock_subject(connection, subject_id)
     await sweep_person(connection, subject_id=subject_id, offer_id=offer.id, now=now)
     return (await count_uses(connection, subject_id=subject_id, now=now)).get(offer.id, 0)
 

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.clock import day_of
 from scoring.engine import NotAssessed, Record, evaluate
 from scoring.model import Model
-from scoring.tables import credit_records, facts, scores, subjects
+from scoring.subjects import lock_subject
+from scoring.tables import credit_records, facts, scores
 
 
 class SubjectDataFault(Exception):
@@ -134,7 +135,7 @@ async def refresh_scores(
     Raises:
         SubjectDataFault: the data cannot be evaluated.
     """
-    await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
+    await lock_subject(connection, subject_id)
     rows = await evaluate_subject(connection, subject_id=subject_id, models=models, now=now)
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for row in rows:

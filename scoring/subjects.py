@@ -51,6 +51,11 @@ def is_minor(birth_on: date | None, *, on: date) -> bool:
     return birth_on is not None and on < turns_adult_on(birth_on)
 
 
+async def lock_subject(connection: AsyncConnection, subject_id: int) -> None:
+    """Make others that change or count what belongs to this subject wait until the transaction ends."""
+    await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
+
+
 async def enroll_subject(
     connection: AsyncConnection, *, subject_id: int, notice_version: str, actor: str, now: datetime
 ) -> datetime:
@@ -58,8 +63,7 @@ async def enroll_subject(
 
     Returns the instant of enrolment. A minor may enrol and is never scored.
     """
-    # Lock the subject, so that two clicks at once leave one enrolment.
-    await connection.execute(select(subjects.c.id).where(subjects.c.id == subject_id).with_for_update())
+    await lock_subject(connection, subject_id)  # two clicks at once leave one enrolment
     current = select(enrollments.c.enrolled_at).where(
         enrollments.c.subject_id == subject_id, enrollments.c.left_at.is_(None)
     )
