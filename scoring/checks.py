@@ -5,7 +5,7 @@ A fault is (path of keys from the top of the file, what is wrong, what to do).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -16,9 +16,11 @@ from scoring.model import (
     CompositionMethod,
     CountRule,
     FactRule,
+    Model,
     ModelFile,
     PointsMethod,
     RecordRule,
+    StandingMethod,
     VetoRule,
 )
 from scoring.values import number_text
@@ -27,20 +29,25 @@ Path: TypeAlias = tuple[int | str, ...]
 Fault: TypeAlias = tuple[Path, str, str]
 
 
-def faults(model: ModelFile) -> Iterator[Fault]:
-    """Everything wrong with the model, in the order of the file."""
+def faults(model: ModelFile, components: Mapping[str, Model] | None = None) -> Iterator[Fault]:
+    """Everything wrong with the model, in the order of the file.
+
+    `components` are the models it is built on, by id of the part, or as `of`; all that it names are there.
+    """
+    built_on = components or {}
     if model.in_force_until is not None and model.in_force_until <= model.in_force_from:
         yield ("in_force_until",), "in_force_until 不晚于 in_force_from", "请改正生效日期,截止日当天不再生效"
     yield from _fact_ranges(model)
+    yield from _components(model, built_on)
     match model.method:
         case PointsMethod() as method:
             yield from _unique_names(_points_names(method))
             yield from _points_rules(model, method)
-            yield from _points_grades(model, *_reach(method))
+            yield from _points_grades(model, *reach(method))
         case CompositionMethod() as method:
             yield from _unique_names((part.id, ("method", "parts", i, "id")) for i, part in enumerate(method.parts))
             yield from _parts(model, method)
-            yield from _points_grades(model, 0, _composition_top(model, method))
+            yield from _points_grades(model, 0, _composition_top(model, method, built_on))
         case ClassificationMethod():
             yield from _unique_names(
                 (condition.id, ("grades", i, "when", j, "id"))
@@ -48,7 +55,43 @@ def faults(model: ModelFile) -> Iterator[Fault]:
                 for j, condition in enumerate(grade.when)
             )
             yield from _classification_grades(model)
+        case StandingMethod():
+            yield from _standing_grades(model, built_on)
+    yield from _unlike_grades(model)
     yield from _unique(((grade.code, ("grades", i, "code")) for i, grade in enumerate(model.grades)), "等级代码")
+
+
+def _components(model: ModelFile, built_on: Mapping[str, Model]) -> Iterator[Fault]:
+    for name, component in built_on.items():
+        path: Path = _component_path(model, name)
+        if component.subject != model.subject:
+            yield path, f"{component.id} 面向另一类主体", "只能引用同类主体(个人或企业)的模型"
+        if name != "of" and _top(component) is None:
+            yield path, f"{component.id} 没有分数,或分数没有上限", "请引用按分数评价且有 ceiling 的模型"
+        for fact in component.all_facts.keys() & model.facts.keys():
+            if component.all_facts[fact] != model.facts[fact]:
+                yield ("facts", fact), f"事实 {fact} 与 {component.id} 中的写法不同", "请删去它,沿用被引用模型的声明"
+        for item in component.all_items.keys() & model.items.keys():
+            if component.all_items[item].nature != model.items[item].nature:
+                yield ("items", item), f"项目 {item} 与 {component.id} 中的性质不同", "请改正 nature"
+    if model.lenience is not None and not isinstance(model.method, PointsMethod | ClassificationMethod):
+        yield ("lenience",), "引用其他评价的模型不能自带 lenience", "请写在被引用的模型中"
+
+
+def _component_path(model: ModelFile, name: str) -> Path:
+    if isinstance(model.method, CompositionMethod):
+        place = next(i for i, part in enumerate(model.method.parts) if part.id == name)
+        return "method", "parts", place, "model"
+    return "method", "of"
+
+
+def _unlike_grades(model: ModelFile) -> Iterator[Fault]:
+    if isinstance(model.method, StandingMethod):
+        return
+    for i, grade in enumerate(model.grades):
+        if grade.every_year_at_least is not None:
+            path: Path = ("grades", i, "every_year_at_least")
+            yield path, f"等级 {grade.code} 写了 every_year_at_least", "只有 type: standing 的模型可以这样写"
 
 
 def _unique(names: Iterable[tuple[str, Path]], what: str) -> Iterator[Fault]:
@@ -93,6 +136,7 @@ def _points_rules(model: ModelFile, method: PointsMethod) -> Iterator[Fault]:
             yield from _bands(rule.bands, (*path, "bands"))
         if isinstance(rule, RecordRule):
             yield from _steps(rule, path)
+            yield from _fade(rule, path)
     yield from _dimensions(method)
     if method.ceiling is not None and not method.floor <= method.base.points <= method.ceiling:
         yield ("method", "ceiling"), "基础分不在 floor 与 ceiling 之间", "请改正三者之一"
@@ -148,20 +192,44 @@ def _steps(rule: RecordRule, path: Path) -> Iterator[Fault]:
             yield (*path, "decay", i), "衰减没有随时间逐步减小", "请按时间先后排列,且 each 逐步减小"
 
 
+def _fade(rule: RecordRule, path: Path) -> Iterator[Fault]:
+    fade = rule.fade
+    if fade is None:
+        return
+    if rule.decay or rule.each == "own":
+        yield (*path, "fade"), "fade 不能与 decay 或自带分值并用", "请写固定的 each,并只留一种衰减"
+    elif fade.to >= rule.each:
+        yield (*path, "fade", "to"), "衰减后的分值不小于 each", "请把 to 写得比 each 小"
+    if fade.to_days <= fade.from_days:
+        yield (*path, "fade", "to_days"), "to_days 不大于 from_days", "请改正开始与结束衰减的天数"
+
+
 def _parts(model: ModelFile, method: CompositionMethod) -> Iterator[Fault]:
     for i, part in enumerate(method.parts):
-        if part.fact not in model.facts:
+        if part.fact is not None and part.fact not in model.facts:
             yield ("method", "parts", i, "fact"), f"事实 {part.fact} 未声明", "请在 facts 中声明它,或改正名称"
     if sum(part.percent for part in method.parts) != 100:
         yield ("method", "parts"), "各部分的 percent 之和不是 100", "请改正各部分的占比"
 
 
-def _composition_top(model: ModelFile, method: CompositionMethod) -> int:
-    tops = (model.facts[part.fact].at_most * part.percent for part in method.parts if part.fact in model.facts)
-    return sum(tops) // 100
+def _composition_top(model: ModelFile, method: CompositionMethod, built_on: Mapping[str, Model]) -> int:
+    known = {name: fact.at_most for name, fact in model.facts.items()}
+    tops = {part.id: known.get(part.fact, 0) if part.fact else _top(built_on[part.id]) or 0 for part in method.parts}
+    return sum(tops[part.id] * part.percent for part in method.parts) // 100
 
 
-def _reach(method: PointsMethod) -> tuple[int, int | None]:
+def _top(model: Model) -> int | None:
+    """The highest result of a model; None where it has no points, or no bound."""
+    match model.method:
+        case PointsMethod() as method:
+            return reach(method)[1]
+        case CompositionMethod() as method:
+            return _composition_top(model, method, model.components)
+        case _:
+            return None
+
+
+def reach(method: PointsMethod) -> tuple[int, int | None]:
     """The lowest and highest result that the caps allow; None where nothing limits it."""
     lowest, highest = method.base.points, method.base.points
     unbounded_above = unbounded_below = False
@@ -242,3 +310,25 @@ def _classification_grades(model: ModelFile) -> Iterator[Fault]:
             for condition in grade.when
         ):
             yield path, f"等级 {grade.code} 无人会落入,更低的等级总是先成立", "请改正条件的次数"
+
+
+def _standing_grades(model: ModelFile, built_on: Mapping[str, Model]) -> Iterator[Fault]:
+    ladder = [grade.code for grade in built_on["of"].grades]
+    last, above = len(model.grades) - 1, -1
+    for i, grade in enumerate(model.grades):
+        path: Path = ("grades", i)
+        if grade.at_least is not None or grade.when:
+            yield path, f"等级 {grade.code} 写了 at_least 或 when", "逐年评价的模型请写 every_year_at_least"
+        if (grade.every_year_at_least is None) != (i == last):
+            yield path, f"等级 {grade.code} 使等级之间出现缺口", "除最后一级外都要写 every_year_at_least,最后一级不写"
+        elif grade.every_year_at_least is not None:
+            at = (*path, "every_year_at_least")
+            if grade.every_year_at_least not in ladder:
+                yield at, f"被引用的模型没有等级 {grade.every_year_at_least}", f"可写:{'、'.join(ladder)}"
+                continue
+            rank = ladder.index(grade.every_year_at_least)
+            if rank <= above:
+                yield at, f"等级 {grade.code} 与上一级重叠或顺序颠倒", "请从高到低排列,要求各不相同"
+            elif rank == len(ladder) - 1:
+                yield at, f"等级 {grade.code} 人人都能达到,其后的等级无人会落入", "请提高要求,或删去其后的等级"
+            above = rank

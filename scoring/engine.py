@@ -7,7 +7,7 @@ count, is removed, leaves its window or grows into the next step) is noted on th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple, TypeAlias
 
 from scoring.model import (
@@ -15,11 +15,16 @@ from scoring.model import (
     CompositionMethod,
     CountRule,
     FactRule,
+    Fade,
+    ForceMajeure,
     Grade,
+    Lenience,
+    MinorLenience,
     Model,
     PointsMethod,
     RecordRule,
     Rule,
+    StandingMethod,
     VetoRule,
     Window,
 )
@@ -30,6 +35,7 @@ class Record(NamedTuple):
     """One thing on record. Counts from `occurred_on` until `removed_on`, that day excluded.
 
     `points` in hundredths, for items whose records carry their own. `id` is named in the lines it contributed to.
+    `minor`, `corrected_on` (the day it was put right) and `force_majeure` matter to models that are lenient.
     """
 
     item: str
@@ -38,6 +44,9 @@ class Record(NamedTuple):
     serious_consequence: bool = False
     points: int | None = None
     id: str | None = None
+    minor: bool = False
+    corrected_on: date | None = None
+    force_majeure: bool = False
 
 
 class ScoreLine(NamedTuple):
@@ -82,11 +91,16 @@ def evaluate(model: Model, *, records: Sequence[Record], facts: Mapping[str, obj
     """
     changes: list[date] = []
     if isinstance(model.method, CompositionMethod):
-        return _composition(model, model.method, facts)
+        return _composition(model, model.method, records=records, facts=facts, on=on)
+    if isinstance(model.method, StandingMethod):
+        return _standing(model, model.method, records=records, facts=facts, on=on)
     live = _live(model, records, on, changes)
+    excused = _excuse(model, model.lenience, live, on, changes) if model.lenience is not None else []
     if isinstance(model.method, PointsMethod):
-        return _points(model.method, model, live=live, facts=facts, on=on, changes=changes)
-    return _classification(model, live, on, changes)
+        result = _points(model.method, model, live=live, facts=facts, on=on, changes=changes)
+    else:
+        result = _classification(model, live, on, changes)
+    return result._replace(lines=(*result.lines, *excused)) if excused else result
 
 
 def no_record_grade(model: Model, on: date) -> Grade | None:
@@ -109,6 +123,31 @@ def _live(model: Model, records: Sequence[Record], on: date, changes: list[date]
             changes.append(removed_on)
         live.setdefault(record.item, []).append(record)
     return live
+
+
+def _excuse(model: Model, lenience: Lenience, live: _Live, on: date, changes: list[date]) -> list[ScoreLine]:
+    """Take out of `live` what has no consequence; a line of no points for each reason."""
+    lines = []
+    if (rule := lenience.force_majeure) is not None:
+        found = [record for item in model.adverse_items & live.keys() for record in live[item] if record.force_majeure]
+        lines += _taken_out(live, found, "lenience-force-majeure", rule)
+    if (minor := lenience.minor) is not None:
+        found = _within(live, sorted(model.adverse_items), minor.window, on, changes)
+        if len(found) == 1 and found[0].minor and not found[0].serious_consequence:
+            put_right = found[0].corrected_on
+            if put_right is not None and put_right <= on:
+                lines += _taken_out(live, found, "lenience-minor", minor)
+            elif put_right is not None:
+                changes.append(put_right)
+    return lines
+
+
+def _taken_out(live: _Live, found: list[Record], name: str, rule: ForceMajeure | MinorLenience) -> list[ScoreLine]:
+    if not found:
+        return []
+    for record in found:
+        live[record.item] = [other for other in live[record.item] if other is not record]
+    return [ScoreLine(name, 0, rule.label, rule.basis, _ids(found))]
 
 
 def _within(live: _Live, items: Sequence[str], window: Window | None, on: date, changes: list[date]) -> list[Record]:
@@ -170,12 +209,7 @@ def _points(
 def _signed(rule: Rule, found: list[Record], facts: Mapping[str, object], on: date, changes: list[date]) -> int:
     """What the rule adds (positive) or subtracts (negative)."""
     if isinstance(rule, RecordRule):
-        if rule.each == "own":
-            total = sum(record.points or 0 for record in found)
-        elif rule.decay:
-            total = sum(_decayed(rule, record, on, changes) for record in found)
-        else:
-            total = rule.each * len(found)
+        total = _weight(rule, found, on, changes)
         if rule.at_most is not None and total > rule.at_most:
             total = rule.at_most
         return total if rule.op == "add" else -total
@@ -186,6 +220,39 @@ def _signed(rule: Rule, found: list[Record], facts: Mapping[str, object], on: da
         value = facts.get(rule.fact)
         return _band(rule.bands, value) if isinstance(value, int) else 0
     return 0
+
+
+def _weight(rule: RecordRule, found: list[Record], on: date, changes: list[date]) -> int:
+    """What the records are worth together, each period of the calendar for so much at most."""
+    if rule.each != "own" and not rule.decay and rule.fade is None:
+        worth = [rule.each] * len(found)
+    elif rule.each == "own":
+        worth = [record.points or 0 for record in found]
+    elif rule.fade is not None:
+        worth = [_faded(rule.each, rule.fade, record, on, changes) for record in found]
+    else:
+        worth = [_decayed(rule, record, on, changes) for record in found]
+    if rule.each_period is None:
+        return sum(worth)
+    periods: dict[tuple[int, int], int] = {}
+    for record, points in zip(found, worth, strict=True):
+        day = record.occurred_on
+        period = (day.year, day.month if rule.each_period.period == "calendar-month" else 0)
+        periods[period] = periods.get(period, 0) + points
+    return sum(min(points, rule.each_period.at_most) for points in periods.values())
+
+
+def _faded(each: int, fade: Fade, record: Record, on: date, changes: list[date]) -> int:
+    """The points of one record at its age, evenly less from day to day; rounded half up to the hundredth."""
+    age = (on - record.occurred_on).days
+    if age >= fade.to_days:
+        return fade.to
+    steps = max(1, fade.from_days + 1 - age)
+    if on.toordinal() + steps <= date.max.toordinal():
+        changes.append(on + timedelta(days=steps))
+    if age <= fade.from_days:
+        return each
+    return fade.to + half_up((each - fade.to) * (fade.to_days - age), fade.to_days - fade.from_days)
 
 
 def _decayed(rule: RecordRule, record: Record, on: date, changes: list[date]) -> int:
@@ -234,24 +301,70 @@ def _classification(model: Model, live: _Live, on: date, changes: list[date]) ->
     return Score(model, None, model.grades[0], (), min(changes, default=None))
 
 
-def _composition(model: Model, method: CompositionMethod, facts: Mapping[str, object]) -> Score | NotAssessed:
-    """Facts do not age, so a result stands until a fact changes."""
-    values = []
+def _composition(
+    model: Model, method: CompositionMethod, *, records: Sequence[Record], facts: Mapping[str, object], on: date
+) -> Score | NotAssessed:
+    """Facts do not age: the result stands until a fact changes, or one of the models it is built on does."""
+    values: list[tuple[int, int]] = []
+    counted: list[tuple[str, ...]] = []
+    changes: list[date] = []
+    missing: str | None = None
     for part in method.parts:
-        fraction = _as_fraction(facts.get(part.fact))
+        value: object = facts.get(part.fact) if part.fact is not None else None
+        ids: tuple[str, ...] = ()
+        if part.model is not None:
+            inner = evaluate(model.components[part.id], records=records, facts=facts, on=on)
+            value, ids = (inner.points, _ids_of(inner.lines)) if isinstance(inner, Score) else (None, ())
+            changes += [] if inner.valid_until is None else [inner.valid_until]
+        fraction = _as_fraction(value)
         if fraction is None:
-            return NotAssessed(model, part.missing, None)
+            missing = missing or part.missing
+            continue
         values.append(fraction)
+        counted.append(ids)
+    if missing is not None:
+        return NotAssessed(model, missing, min(changes, default=None))
     lines, numerator, denominator = [], 0, 1
-    for part, value in zip(method.parts, values, strict=True):
-        above, below = value[0] * part.percent, value[1] * 100
-        lines.append(ScoreLine(part.id, half_up(above, below), part.label, part.basis))
+    for part, value_of, ids in zip(method.parts, values, counted, strict=True):
+        above, below = value_of[0] * part.percent, value_of[1] * 100
+        lines.append(ScoreLine(part.id, half_up(above, below), part.label, part.basis, ids))
         numerator, denominator = numerator * below + above * denominator, denominator * below
     total = half_up(numerator, denominator)
     left = total - sum(line.points for line in lines)
     if left:
         lines.append(ScoreLine("rounding", left, "四舍五入", model.basis))
-    return Score(model, total, _grade_from(model, total), tuple(lines), None)
+    return Score(model, total, _grade_from(model, total), tuple(lines), min(changes, default=None))
+
+
+def _standing(
+    model: Model, method: StandingMethod, *, records: Sequence[Record], facts: Mapping[str, object], on: date
+) -> Score | NotAssessed:
+    base = model.components["of"]
+    standing = [record for record in records if record.removed_on is None or record.removed_on > on]
+    # What is put right one day stops counting in every year.
+    changes = [
+        record.removed_on for record in standing if record.removed_on is not None and record.item in base.all_items
+    ]
+    if on.year < date.max.year:
+        changes.append(date(on.year + 1, 1, 1))
+    valid_until = min(changes, default=None)
+    lines, worst = [], 0
+    for year in range(max(on.year - method.years, date.min.year), on.year):
+        result = evaluate(base, records=standing, facts=facts, on=date(year, 12, 31))
+        if isinstance(result, NotAssessed) or result.grade is None:
+            return NotAssessed(model, getattr(result, "reason", "NOT_ASSESSED"), valid_until)
+        worst = max(worst, base.rank(result.grade.code))
+        label = f"{year} 年度:{result.grade.name}"
+        lines.append(ScoreLine(f"year-{year}", 0, label, method.basis, _ids_of(result.lines)))
+    grade = next(
+        (
+            grade
+            for grade in model.grades[:-1]
+            if grade.every_year_at_least is not None and worst <= base.rank(grade.every_year_at_least)
+        ),
+        model.grades[-1],
+    )
+    return Score(model, None, grade, tuple(lines), valid_until)
 
 
 def _as_fraction(value: object) -> tuple[int, int] | None:
@@ -265,3 +378,8 @@ def _as_fraction(value: object) -> tuple[int, int] | None:
 
 def _ids(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple([record.id for record in records if record.id is not None])
+
+
+def _ids_of(lines: Sequence[ScoreLine]) -> tuple[str, ...]:
+    """The records of all lines, each once, in order."""
+    return tuple(dict.fromkeys(record for line in lines for record in line.records))

@@ -113,7 +113,7 @@ def _record(model: Model, raw: Any, place: int) -> Record:
     if not isinstance(raw, dict):
         raise BadValue("BAD_RECORDS", f"第 {place} 条记录不是 JSON 对象。请改正后重试")
     item = raw.get("item")
-    if not isinstance(item, str) or item not in model.items:
+    if not isinstance(item, str) or item not in model.all_items:
         shown = item[:40].encode(errors="backslashreplace").decode() if isinstance(item, str) else "(无)"
         raise BadValue(
             "UNKNOWN_ITEM", f"第 {place} 条记录的 item {shown} 不在模型 {model.id} 的项目之中。请核对项目代码"
@@ -128,7 +128,15 @@ def _record(model: Model, raw: Any, place: int) -> Record:
         given = raw.get("points")
         if given is not None or item in model.own_points_items:
             points = read_number(given, f"第 {place} 条记录的 points ")
-    return Record(item, occurred_on, removed_on, serious, points, str(place))
+    minor, corrected_on = False, None
+    if model.reads_minor:
+        minor = read_flag(raw.get("minor"), f"第 {place} 条记录的 minor ")
+        corrected = raw.get("corrected_on")
+        corrected_on = None if corrected is None else read_day(corrected, f"第 {place} 条记录的 corrected_on ")
+    unavoidable = False
+    if model.reads_force_majeure:
+        unavoidable = read_flag(raw.get("force_majeure"), f"第 {place} 条记录的 force_majeure ")
+    return Record(item, occurred_on, removed_on, serious, points, str(place), minor, corrected_on, unavoidable)
 
 
 def _facts(model: Model, raw: Any) -> dict[str, object]:
@@ -136,7 +144,7 @@ def _facts(model: Model, raw: Any) -> dict[str, object]:
         return {}
     if not isinstance(raw, dict):
         raise BadValue("BAD_FACTS", "facts 应为 JSON 对象。没有时请写 {} 或不写")
-    return read_facts(model.facts, raw)
+    return read_facts(model.all_facts, raw)
 
 
 def _is_text(value: str) -> bool:

@@ -22,7 +22,7 @@ from scoring.values import Points
 Count = Annotated[int, Field(strict=True, ge=1)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")]
 Items = Annotated[tuple[str, ...], Field(min_length=1)]
-RESERVED = frozenset({"base", "rounding", "floor", "ceiling"})
+RESERVED = frozenset({"base", "rounding", "floor", "ceiling", "lenience-minor", "lenience-force-majeure"})
 """Names of lines that the engine itself writes; no rule may take one."""
 
 
@@ -107,15 +107,35 @@ class Step(Document):
     each: Points
 
 
+class Fade(Document):
+    """Linear decay: `each` up to `from_days` of age, `to` from `to_days` on, evenly less in between."""
+
+    from_days: Annotated[int, Field(strict=True, ge=0)] = 0
+    to_days: Count
+    to: Points = 0
+
+
+class EachPeriod(Document):
+    """Records of one calendar year or month together count for at most `at_most`."""
+
+    period: Literal["calendar-year", "calendar-month"]
+    at_most: Points
+
+
 class RecordRule(_Rule):
-    """So many points for each record: a fixed number, or the record's own; together at most `at_most`."""
+    """So many points for each record: a fixed number, or the record's own; together at most `at_most`.
+
+    A record grows lighter with age by steps (`decay`) or evenly (`fade`), never both.
+    """
 
     op: Literal["add", "deduct"]
     items: Items
     each: Points | Literal["own"]
     at_most: Points | None = None
+    each_period: EachPeriod | None = None
     window: Window | None = None
     decay: tuple[Step, ...] = ()
+    fade: Fade | None = None
 
 
 class Band(Document):
@@ -185,24 +205,50 @@ class ClassificationMethod(Document):
     type: Literal["classification"]
 
 
+class Version(Document):
+    """One version of a model, and no other: what is built on it cannot change under it."""
+
+    id: Code
+    version: str
+
+
 class Part(_Sourced):
-    """A fact that makes up `percent` of the result; without it the model cannot speak and says `missing`."""
+    """A fact, or another model's points, that makes up `percent` of the result; without it the model cannot speak and
+    says `missing`."""
 
     id: Code
     label: str
-    fact: str
+    fact: str | None = None
+    model: Version | None = None
     percent: Annotated[int, Field(strict=True, ge=1, le=100)]
     missing: Annotated[str, Field(pattern=r"^[A-Z][A-Z_]*$")]
 
+    def model_post_init(self, _: object) -> None:
+        if (self.fact is None) == (self.model is None):
+            raise ValueError("fact、model 应当恰好写一个")
+
 
 class CompositionMethod(Document):
-    """The weighted sum of facts as an exact fraction, rounded half up to two decimals once, at the end."""
+    """The weighted sum of its parts as an exact fraction, rounded half up to two decimals once, at the end."""
 
     type: Literal["composition"]
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
 
 
-Method = Annotated[PointsMethod | ClassificationMethod | CompositionMethod, Field(discriminator="type")]
+class StandingMethod(_Sourced):
+    """No points: the best grade whose demand every one of the last `years` full calendar years meets.
+
+    Each year is evaluated as of its 31 December; a record removed since then counts in none of them.
+    """
+
+    type: Literal["standing"]
+    of: Version
+    years: Annotated[int, Field(strict=True, ge=1, le=10)]
+
+
+Method = Annotated[
+    PointsMethod | ClassificationMethod | CompositionMethod | StandingMethod, Field(discriminator="type")
+]
 
 
 class Condition(_Sourced):
@@ -218,12 +264,34 @@ class Condition(_Sourced):
 
 
 class Grade(Document):
-    """A grade: from `at_least` points on, or when one of the conditions holds; the last resort has neither."""
+    """A grade: from `at_least` points on, when one of the conditions holds, or when every year was of that grade of the
+    base model; the last resort has none of these."""
 
     code: str
     name: str
     at_least: Points | None = None
     when: tuple[Condition, ...] = ()
+    every_year_at_least: str | None = None
+
+
+class ForceMajeure(_Sourced):
+    """Adverse records marked as due to force majeure count nowhere."""
+
+    label: str
+
+
+class MinorLenience(_Sourced):
+    """A single adverse record in the window that was minor, did no serious harm and was put right counts nowhere."""
+
+    label: str
+    window: Window | None = None
+
+
+class Lenience(Document):
+    """Adverse records that have no consequence; the subject is shown a reminder of no points."""
+
+    minor: MinorLenience | None = None
+    force_majeure: ForceMajeure | None = None
 
 
 class ModelFile(_Sourced):
@@ -237,16 +305,19 @@ class ModelFile(_Sourced):
     in_force_until: date | None = None
     items: dict[str, Item] = Field(default_factory=dict)
     facts: dict[str, Fact] = Field(default_factory=dict)
+    lenience: Lenience | None = None
     method: Method
     grades: Annotated[tuple[Grade, ...], Field(min_length=2)]
     grades_source: Source
 
 
 class Model(ModelFile):
-    """A model in use: its file, where it stands, and the file's SHA-256."""
+    """A model in use: its file, where it stands, and a SHA-256 of the file and of those that it is built on."""
 
     place: str
     checksum: str
+    components: Mapping[str, Model] = Field(default_factory=dict)
+    """The models it is built on: by id of the part in a composition, as `of` in a standing."""
 
     def __hash__(self) -> int:
         return hash(self.checksum)
@@ -286,6 +357,12 @@ class Model(ModelFile):
                 yield from (dimension.source for dimension in method.dimensions)
             case CompositionMethod() as method:
                 yield from (part.source for part in method.parts)
+            case StandingMethod() as method:
+                yield method.source
+        if self.lenience is not None:
+            yield from (one.source for one in (self.lenience.minor, self.lenience.force_majeure) if one is not None)
+        for component in self.components.values():
+            yield from component.sources()
 
     def read_facts(self, raw: Mapping[str, object]) -> dict[str, object]:
         """Facts stored as JSON (a decimal may be text or a number) as `scoring.engine.evaluate` takes them.
@@ -293,20 +370,50 @@ class Model(ModelFile):
         Raises:
             BadValue: a ValueError with a code: a fact of this model is out of range, inexact or of another shape.
         """
-        return facts_from_json(self.facts, raw)
+        return facts_from_json(self.all_facts, raw)
+
+    @cached_property
+    def all_items(self) -> Mapping[str, Item]:
+        """Its own items and those of the models it is built on."""
+        built_on = {code: item for component in self.components.values() for code, item in component.all_items.items()}
+        return built_on | self.items
+
+    @cached_property
+    def all_facts(self) -> Mapping[str, Fact]:
+        """Its own facts and those of the models it is built on."""
+        built_on = {name: fact for component in self.components.values() for name, fact in component.all_facts.items()}
+        return built_on | self.facts
+
+    @cached_property
+    def adverse_items(self) -> frozenset[str]:
+        """Its own items that are adverse."""
+        return frozenset(code for code, item in self.items.items() if item.nature == "adverse")
 
     @cached_property
     def own_points_items(self) -> frozenset[str]:
         """Items whose records carry points of their own; other models do not look at `points` at all."""
-        if not isinstance(self.method, PointsMethod):
-            return frozenset()
-        own = (rule for rule in self.method.rules if isinstance(rule, RecordRule) and rule.each == "own")
-        return frozenset(item for rule in own for item in rule.items)
+        rules = self.method.rules if isinstance(self.method, PointsMethod) else ()
+        own = {item for rule in rules if isinstance(rule, RecordRule) and rule.each == "own" for item in rule.items}
+        return frozenset(own).union(*(component.own_points_items for component in self.components.values()))
 
     @cached_property
     def reads_serious_consequence(self) -> bool:
-        """Whether any condition asks for it."""
-        return any(condition.serious_consequence for grade in self.grades for condition in grade.when)
+        """Whether any condition asks for it, or lenience does."""
+        asks = any(condition.serious_consequence for grade in self.grades for condition in grade.when)
+        built_on = any(component.reads_serious_consequence for component in self.components.values())
+        return asks or built_on or self.reads_minor
+
+    @cached_property
+    def reads_minor(self) -> bool:
+        """Whether it looks at `minor` and `corrected_on`."""
+        own = self.lenience is not None and self.lenience.minor is not None
+        return own or any(component.reads_minor for component in self.components.values())
+
+    @cached_property
+    def reads_force_majeure(self) -> bool:
+        """Whether it looks at `force_majeure`."""
+        own = self.lenience is not None and self.lenience.force_majeure is not None
+        return own or any(component.reads_force_majeure for component in self.components.values())
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:

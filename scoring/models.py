@@ -6,14 +6,17 @@ that has been in force is never edited: a change is a new file with a new date.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date
+from hashlib import sha256
 from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from core.datafile import RuleFile
 from core.errors import ExpectedError
 from core.places import Places
 from scoring.checks import faults
-from scoring.model import Model, ModelFile
+from scoring.model import CompositionMethod, Model, ModelFile, StandingMethod, Version
 
 
 class UnknownModel(ExpectedError):
@@ -50,6 +53,17 @@ class Models:
         begun = [version for version in versions if version.in_force_from <= on]
         return begun[-1] if begun else versions[0]
 
+    def version(self, model_id: str, version: str) -> Model:
+        """Exactly that version.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        for model in self._versions.get(model_id, ()):
+            if model.version == version:
+                return model
+        raise UnknownModel(f"{model_id}-{version}")
+
     def in_force(self, place_code: str, on: date) -> list[Model]:
         """The models that apply in a place on that day: its own first, then those it inherits."""
         return [
@@ -72,31 +86,88 @@ def load_models(places: Places) -> Models:
         for path in sorted(place.folder.glob("models/*.yaml"))
         if not path.name.endswith(".tests.yaml")
     ]
-    read = [(_read(file, place), file) for file, place in found]
-    _check_versions(read)
-    return Models([model for model, _ in read], places)
+    drafts = [_Draft(file, place, _parse(file)) for file, place in found]
+    _check_versions(drafts)
+    return Models(_build(drafts, places), places)
 
 
-def _read(file: RuleFile, place: str) -> Model:
+class _Draft(NamedTuple):
+    """A model's file, read and not yet joined with those that it is built on."""
+
+    file: RuleFile
+    place: str
+    parsed: ModelFile
+
+
+_Pinned: TypeAlias = tuple[str, str]
+
+
+def _parse(file: RuleFile) -> ModelFile:
     parsed = file.parse(ModelFile)
-    for path, problem, remedy in faults(parsed):
-        raise file.error(path, problem, remedy)
     if file.path.stem != f"{parsed.id}-{parsed.version}":
         raise file.error(("id",), "文件名与 id、version 不符", f"请改名为 {parsed.id}-{parsed.version}.yaml")
+    return parsed
+
+
+def _build(drafts: list[_Draft], places: Places, known: Iterable[Model] = ()) -> list[Model]:
+    """The models of `drafts`, each after those that it is built on; these may also be among `known`."""
+    waiting = {(draft.parsed.id, draft.parsed.version): draft for draft in drafts}
+    done: dict[_Pinned, Model] = {(model.id, model.version): model for model in known}
+
+    def build(key: _Pinned, above: tuple[_Pinned, ...]) -> Model:
+        if key in done:
+            return done[key]
+        file, place, parsed = waiting[key]
+        components = {}
+        for name, path, pinned in _built_on(parsed):
+            wanted = pinned.id, pinned.version
+            if wanted in (key, *above):
+                raise file.error(path, f"{pinned.id} {pinned.version} 又引用了本模型,引用成环", "请去掉其中一处引用")
+            if wanted not in done and wanted not in waiting:
+                raise file.error(path, f"没有模型 {pinned.id} 的 {pinned.version} 版", "请改正 id 与 version")
+            component = build(wanted, (key, *above))
+            if component.place not in places[place].lineage:
+                raise file.error(path, f"{pinned.id} 属于 {component.place}", "只能引用本地或上级地方的模型")
+            components[name] = component
+        for where, problem, remedy in faults(parsed, components):
+            raise file.error(where, problem, remedy)
+        done[key] = _join(parsed, place=place, checksum=file.checksum, components=components)
+        return done[key]
+
+    return [build((draft.parsed.id, draft.parsed.version), ()) for draft in drafts]
+
+
+def _built_on(parsed: ModelFile) -> Iterator[tuple[str, tuple[int | str, ...], Version]]:
+    """What a model is built on: the component's name, where that stands in the file, and the version."""
+    match parsed.method:
+        case CompositionMethod() as method:
+            for i, part in enumerate(method.parts):
+                if part.model is not None:
+                    yield part.id, ("method", "parts", i, "model"), part.model
+        case StandingMethod() as method:
+            yield "of", ("method", "of"), method.of
+
+
+def _join(parsed: ModelFile, *, place: str, checksum: str, components: dict[str, Model]) -> Model:
+    if components:
+        below = [components[name].checksum for name in sorted(components)]
+        checksum = sha256("\n".join([checksum, *below]).encode()).hexdigest()
     # Everything is validated already, and validating again would take hundredths for points.
-    return Model.model_construct(**dict(parsed), place=place, checksum=file.checksum)
+    return Model.model_construct(**dict(parsed), place=place, checksum=checksum, components=components)
 
 
-def _check_versions(read: list[tuple[Model, RuleFile]]) -> None:
-    ordered = sorted(read, key=lambda pair: (pair[0].id, pair[0].in_force_from))
-    for (older, _), (newer, file) in pairwise(ordered):
-        if older.id != newer.id:
+def _check_versions(drafts: list[_Draft]) -> None:
+    ordered = sorted(drafts, key=lambda draft: (draft.parsed.id, draft.parsed.in_force_from))
+    for older, newer in pairwise(ordered):
+        if older.parsed.id != newer.parsed.id:
             continue
         if older.place != newer.place:
-            raise file.error(("id",), f"模型 {newer.id} 已属于 {older.place}", "每个模型只属于一地,请另取 id")
-        if older.in_force_until is None or older.in_force_until > newer.in_force_from:
-            raise file.error(
+            problem = f"模型 {newer.parsed.id} 已属于 {older.place}"
+            raise newer.file.error(("id",), problem, "每个模型只属于一地,请另取 id")
+        until = older.parsed.in_force_until
+        if until is None or until > newer.parsed.in_force_from:
+            raise newer.file.error(
                 ("in_force_from",),
-                f"与 {older.version} 版同时生效",
+                f"与 {older.parsed.version} 版同时生效",
                 "请为较早的版本写明 in_force_until,它不得晚于本版的 in_force_from",
             )

@@ -115,7 +115,18 @@ async def evaluate_subject(
     """
     found = await connection.execute(select(credit_records).where(credit_records.c.subject_id == subject_id))
     records = [
-        Record(row.item, row.occurred_on, row.removed_on, row.serious_consequence, row.points, row.id) for row in found
+        Record(
+            row.item,
+            row.occurred_on,
+            row.removed_on,
+            row.serious_consequence,
+            row.points,
+            row.id,
+            row.minor,
+            row.corrected_on,
+            row.force_majeure,
+        )
+        for row in found
     ]
     known = await connection.execute(select(facts.c.name, facts.c.value).where(facts.c.subject_id == subject_id))
     try:

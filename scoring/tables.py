@@ -35,6 +35,10 @@ subjects = Table(
     Column("identity_hash", LargeBinary, nullable=False, unique=True, comment="keyed hash of the identity number"),
     Column("identity_sealed", LargeBinary, nullable=False),
     Column("birth_on", Date, comment="persons only: minors are never scored"),
+    Column("sex", String(1), comment="persons only; F or M: for measuring whether a model treats people alike"),
+    Column("district", String(6), comment="division code (GB/T 2260), for statistics"),
+    Column("industry", String(1), comment="enterprises only; section of GB/T 4754, for statistics"),
+    Column("park", String(60), comment="enterprises only: code of the park it stands in"),
     CheckConstraint("kind IN ('person', 'enterprise')", name="kind"),
 )
 
@@ -59,6 +63,9 @@ credit_records = Table(
     Column("removed_on", Date, comment="first day on which the record counts no more"),
     Column("serious_consequence", Boolean, nullable=False, server_default=text("false")),
     Column("points", BigInteger, comment="hundredths of a point, where the item carries its own"),
+    Column("minor", Boolean, nullable=False, server_default=text("false"), comment="a minor breach"),
+    Column("corrected_on", Date, comment="the day on which it was put right"),
+    Column("force_majeure", Boolean, nullable=False, server_default=text("false")),
     Column("source", Text, nullable=False, comment="the body and the legal document behind the record"),
 )
 
