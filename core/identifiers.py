@@ -42,6 +42,11 @@ def birth_date(resident_id: str) -> date:
     return date(int(resident_id[6:10]), int(resident_id[10:12]), int(resident_id[12:14]))
 
 
+def sex_of(resident_id: str) -> str:
+    """`M` or `F`, as the sequence code inside a citizen identity number says."""
+    return "M" if int(resident_id[16]) % 2 else "F"
+
+
 def check_uscc(number: str) -> str:
     """`number` in canonical form if it is a unified social credit code (GB 32100).
 

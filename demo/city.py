@@ -138,7 +138,13 @@ def _add_people(rows: Rows, keys: Keys, rulebook: Rulebook, now: datetime) -> No
     for enterprise in enterprises:
         subject_id = PERSONS + enterprise.n
         row = subject_row(
-            keys, kind=SubjectKind.ENTERPRISE, place=enterprise.place, name=enterprise.name, number=enterprise.uscc
+            keys,
+            kind=SubjectKind.ENTERPRISE,
+            place=enterprise.place,
+            name=enterprise.name,
+            number=enterprise.uscc,
+            industry=enterprise.industry,
+            park=enterprise.park,
         )
         _add_subject(rows, subject_id, row, Role.AGENT, enterprise.n)
         found[subject_id] = known_of_enterprise(random, enterprise)

@@ -26,7 +26,21 @@ CITY_NAMES = {"hunan-shaoyang": "邵阳", "guangdong-huizhou": "惠州"}
 
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈"
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚英华慧建文辉玲桂云海燕志国春梅晓东晨雨欣怡子涵浩宇思佳嘉琪"
-TRADES = ("食品", "五金", "服饰", "电子", "建材", "农业", "物流", "家具", "印刷", "机械")
+TRADES = {
+    "食品": "C",
+    "五金": "C",
+    "服饰": "F",
+    "电子": "C",
+    "建材": "F",
+    "农业": "A",
+    "物流": "G",
+    "家具": "F",
+    "印刷": "C",
+    "机械": "C",
+}
+"""What demo enterprises do, with its section of GB/T 4754."""
+PARKS = {"hunan-shaoyang": "shaoyang-etdz", "guangdong-huizhou": "huinan-hitech"}
+"""The park in which every third demo enterprise of a city stands."""
 WORDS = (
     "青竹",
     "云岭",
@@ -69,6 +83,8 @@ class Enterprise:
     place: str
     name: str
     uscc: str
+    industry: str
+    park: str | None
     enrolled: bool
 
 
@@ -100,10 +116,13 @@ def make_enterprises(random: Random) -> list[Enterprise]:
     enterprises = []
     for n in range(1, ENTERPRISES + 1):
         place = city_of(n)
-        name = f"{random.choice(WORDS)}{random.choice(TRADES)}(演示{n})有限公司"
+        word, trade = random.choice(WORDS), random.choice(tuple(TRADES))
+        name = f"{word}{trade}(演示{n})有限公司"
         number = make_uscc("91", random.choice(COUNTIES[place]), n)
         enrolled = random.random() < 0.875 or n <= FOREMOST
-        enterprises.append(Enterprise(n, place, name, number, enrolled))
+        # Two cities take turns, so that a third of the numbers is a third of each city.
+        park = PARKS[place] if n % 3 == 0 else None
+        enterprises.append(Enterprise(n, place, name, number, TRADES[trade], park, enrolled))
     return enterprises
 
 

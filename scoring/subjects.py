@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import turns_adult_on
-from core.identifiers import birth_date, check_resident_id, check_uscc, mask_name
+from core.identifiers import birth_date, check_resident_id, check_uscc, mask_name, sex_of
 from core.keys import Keys
 from core.sealing import keyed_hash, seal
 from scoring.tables import enrollments, subjects
@@ -27,8 +27,20 @@ class SubjectKind(StrEnum):
     ENTERPRISE = "enterprise"
 
 
-def subject_row(keys: Keys, *, kind: SubjectKind, place: str, name: str, number: str) -> dict[str, Any]:
+def subject_row(
+    keys: Keys,
+    *,
+    kind: SubjectKind,
+    place: str,
+    name: str,
+    number: str,
+    industry: str | None = None,
+    park: str | None = None,
+) -> dict[str, Any]:
     """A row for `subjects`, its identity number checked and sealed.
+
+    The district is the one inside the number: where a person was first, or an enterprise is, registered. `industry`
+    (section of GB/T 4754) and `park` are an enterprise's.
 
     Raises:
         BadInput: the number is no citizen identity number (GB 11643) or USCC (GB 32100).
@@ -43,6 +55,10 @@ def subject_row(keys: Keys, *, kind: SubjectKind, place: str, name: str, number:
         "identity_hash": keyed_hash(keys, "lookup", f"{kind.value}:{canonical}".encode()),
         "identity_sealed": seal(keys, "seal", canonical.encode()),
         "birth_on": birth_date(canonical) if is_person else None,
+        "sex": sex_of(canonical) if is_person else None,
+        "district": canonical[:6] if is_person else canonical[2:8],
+        "industry": industry,
+        "park": park,
     }
 
 

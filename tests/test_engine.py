@@ -1,4 +1,4 @@
-"""The engine against a second implementation and against its own laws, for every shipped model."""
+"""The engine against a second implementation, and against its own laws for every shipped model and operator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import reference_models as reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sample_models import sample_models
 
 from core.places import load_places
 from scoring.engine import NotAssessed, Record, Score, evaluate, no_record_grade
@@ -69,21 +70,24 @@ def records_of(draw: st.DrawFn, model: Model, on: date, max_size: int = 8) -> li
         occurred = shifted(on, -draw(OFFSETS))
         removed = draw(st.none() | st.sampled_from([-1, 0, 1, 400]) | OFFSETS)
         return Record(
-            draw(st.sampled_from(sorted(model.items))),
+            draw(st.sampled_from(sorted(model.all_items))),
             occurred,
             None if removed is None else shifted(on, removed),
             draw(st.booleans()),
             draw(CENTS) if model.own_points_items else None,
             str(draw(st.integers(1, 99))),
+            draw(st.booleans()),
+            draw(st.none() | OFFSETS.map(lambda days: shifted(on, -days))),
+            draw(st.integers(0, 9)) == 0,
         )
 
-    return [record() for _ in range(draw(st.integers(0, max_size)))] if model.items else []
+    return [record() for _ in range(draw(st.integers(0, max_size)))] if model.all_items else []
 
 
 @st.composite
 def facts_of(draw: st.DrawFn, model: Model) -> dict[str, object]:
     facts: dict[str, object] = {}
-    for name, fact in model.facts.items():
+    for name, fact in model.all_facts.items():
         number = st.sampled_from([0, 1999, 2000, 3000, 10000]) | st.integers(fact.at_least, fact.at_most)
         bounded = number.filter(lambda value, fact=fact: value <= fact.at_most)
         if draw(st.booleans()):
@@ -97,7 +101,7 @@ def facts_of(draw: st.DrawFn, model: Model) -> dict[str, object]:
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[Model, list[Record], dict[str, object], date]:
-    model, on = draw(st.sampled_from(MODELS.all)), draw(DAYS)
+    model, on = draw(st.sampled_from(MODELS.all + sample_models().all)), draw(DAYS)
     return model, draw(records_of(model, on)), draw(facts_of(model)), on
 
 
@@ -154,7 +158,7 @@ def test_hebei_agrees_with_the_reference(case: tuple[list[Record], date]) -> Non
 def test_both_agree_with_the_reference_on_twenty_thousand_drawn_cases() -> None:
     draw = Random(20220421)
     for model in (HEBEI, CHANGXING):
-        items = list(model.items)
+        items = list(model.all_items)
         for _ in range(10_000):
             on = draw.choice(EDGES) if draw.random() < 0.5 else date(draw.randint(2018, 2027), draw.randint(1, 12), 1)
             records = [
@@ -294,7 +298,7 @@ def test_removing_an_adverse_record_never_lowers_a_result(
     case: tuple[Model, list[Record], dict[str, object], date], data: st.DataObject
 ) -> None:
     model, records, facts, on = case
-    adverse = [i for i, record in enumerate(records) if model.items[record.item].nature == "adverse"]
+    adverse = [i for i, record in enumerate(records) if model.all_items[record.item].nature == "adverse"]
     if not adverse:
         return
     gone = data.draw(st.sampled_from(adverse))
@@ -310,7 +314,7 @@ def test_adding_an_honour_never_lowers_a_result(
     case: tuple[Model, list[Record], dict[str, object], date], data: st.DataObject
 ) -> None:
     model, records, facts, on = case
-    honours = [item for item, about in model.items.items() if about.nature == "honour"]
+    honours = [item for item, about in model.all_items.items() if about.nature == "honour"]
     if not honours:
         return
     added = Record(data.draw(st.sampled_from(honours)), shifted(on, -data.draw(OFFSETS)), points=data.draw(CENTS))
@@ -420,4 +424,4 @@ def test_no_rule_of_a_shipped_model_can_be_written_against_its_nature() -> None:
         for rule in rules:
             if isinstance(rule, RecordRule):
                 wanted = "honour" if rule.op == "add" else "adverse"
-                assert {model.items[item].nature for item in rule.items} == {wanted}
+                assert {model.all_items[item].nature for item in rule.items} == {wanted}
