@@ -67,17 +67,29 @@ class RuleFile:
     """One file read: its content as plain values, and where each of them stands."""
 
     def __init__(self, path: Path, *, root: Path) -> None:
-        self.path = path
-        self.name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
         try:
             text = path.read_bytes()
         except OSError as error:
             raise DataFileError(
-                file=self.name,
+                file=name,
                 line=1,
                 problem=f"读不到文件({error.strerror})",
                 remedy="请恢复该文件或检查路径与权限",
             ) from None
+        self.path = path
+        self._read(text, name)
+
+    @classmethod
+    def of_text(cls, text: str, *, name: str) -> RuleFile:
+        """The same for a text that lies in no file of ours; faults name it `name`."""
+        made = cls.__new__(cls)
+        made.path = Path(name)
+        made._read(text.encode(errors="surrogatepass"), name)
+        return made
+
+    def _read(self, text: bytes, name: str) -> None:
+        self.name = name
         self.checksum = sha256(text).hexdigest()
         try:
             self.node = yaml.compose(text, Loader=_Loader)
@@ -85,7 +97,7 @@ class RuleFile:
         except (yaml.YAMLError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
             mark = getattr(error, "problem_mark", None)
             raise DataFileError(
-                file=self.name,
+                file=name,
                 line=mark.line + 1 if mark else 1,
                 problem=f"不是有效的 YAML({getattr(error, 'problem', None) or error})",
                 remedy="请改正该行的缩进、引号或重复的键",

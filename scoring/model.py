@@ -303,6 +303,8 @@ class ModelFile(_Sourced):
     subject: Literal["person", "enterprise"]
     in_force_from: date
     in_force_until: date | None = None
+    grace: Span = Span(months=12)
+    """For how long the grade of the version before still counts for benefits, where it is better."""
     items: dict[str, Item] = Field(default_factory=dict)
     facts: dict[str, Fact] = Field(default_factory=dict)
     lenience: Lenience | None = None
@@ -318,6 +320,15 @@ class Model(ModelFile):
     checksum: str
     components: Mapping[str, Model] = Field(default_factory=dict)
     """The models it is built on: by id of the part in a composition, as `of` in a standing."""
+    before: Model | None = None
+    """The version that was in force until this one began."""
+
+    def version_before(self, on: date) -> Model | None:
+        """The version before, on days of grace; None once they are over."""
+        if self.before is None or on < self.in_force_from:
+            return None
+        ends = self.grace.end(self.in_force_from)
+        return self.before if ends is None or on < ends else None
 
     def __hash__(self) -> int:
         return hash(self.checksum)

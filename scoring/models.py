@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple, TypeAlias
 
 from core.datafile import RuleFile
 from core.errors import ExpectedError
 from core.places import Places
 from scoring.checks import faults
+from scoring.indicators import load_indicators
 from scoring.model import CompositionMethod, Model, ModelFile, StandingMethod, Version
 
 
@@ -33,7 +34,7 @@ class Models:
     """Every version of every model; `all` is ordered by id, then by the day from which it is in force."""
 
     def __init__(self, models: list[Model], places: Places) -> None:
-        self.all = tuple(sorted(models, key=lambda model: (model.id, model.in_force_from)))
+        self.all = _follow(sorted(models, key=lambda model: (model.id, model.in_force_from)))
         self._places = places
         self._versions: dict[str, list[Model]] = {}
         for model in self.all:
@@ -64,6 +65,11 @@ class Models:
                 return model
         raise UnknownModel(f"{model_id}-{version}")
 
+    def lineage(self, place_code: str) -> tuple[str, ...]:
+        """The place and those it inherits from; empty where there is no such place."""
+        place = self._places.get(place_code)
+        return () if place is None else place.lineage
+
     def in_force(self, place_code: str, on: date) -> list[Model]:
         """The models that apply in a place on that day: its own first, then those it inherits."""
         return [
@@ -72,6 +78,16 @@ class Models:
             for model in self.all
             if model.place == place and model.is_in_force(on)
         ]
+
+
+def _follow(ordered: list[Model]) -> tuple[Model, ...]:
+    """The same models, each with the version that it took over from on its first day."""
+    made: list[Model] = []
+    for model in ordered:
+        last = made[-1] if made else None
+        follows = last is not None and (last.id, last.in_force_until) == (model.id, model.in_force_from)
+        made.append(model.model_copy(update={"before": last if follows else None}))
+    return tuple(made)
 
 
 def load_models(places: Places) -> Models:
@@ -89,6 +105,18 @@ def load_models(places: Places) -> Models:
     drafts = [_Draft(file, place, _parse(file)) for file, place in found]
     _check_versions(drafts)
     return Models(_build(drafts, places), places)
+
+
+def read_models(files: Iterable[tuple[RuleFile, str]], *, places: Places, known: Iterable[Model]) -> list[Model]:
+    """Models that lie in no place's folder, each with its place, under the same checks; they may be built on each
+    other and on `known`.
+
+    Raises:
+        DataFileError: the first fault found, with its line.
+    """
+    drafts = [_Draft(file, place, file.parse(ModelFile)) for file, place in files]
+    given = {(draft.parsed.id, draft.parsed.version) for draft in drafts}
+    return _build(drafts, places, [model for model in known if (model.id, model.version) not in given])
 
 
 class _Draft(NamedTuple):
@@ -113,6 +141,7 @@ def _build(drafts: list[_Draft], places: Places, known: Iterable[Model] = ()) ->
     """The models of `drafts`, each after those that it is built on; these may also be among `known`."""
     waiting = {(draft.parsed.id, draft.parsed.version): draft for draft in drafts}
     done: dict[_Pinned, Model] = {(model.id, model.version): model for model in known}
+    indicators = load_indicators(places)
 
     def build(key: _Pinned, above: tuple[_Pinned, ...]) -> Model:
         if key in done:
@@ -129,7 +158,7 @@ def _build(drafts: list[_Draft], places: Places, known: Iterable[Model] = ()) ->
             if component.place not in places[place].lineage:
                 raise file.error(path, f"{pinned.id} 属于 {component.place}", "只能引用本地或上级地方的模型")
             components[name] = component
-        for where, problem, remedy in faults(parsed, components):
+        for where, problem, remedy in chain(faults(parsed, components), indicators[place].faults(parsed)):
             raise file.error(where, problem, remedy)
         done[key] = _join(parsed, place=place, checksum=file.checksum, components=components)
         return done[key]

@@ -69,11 +69,17 @@ def test_a_model_version_in_force_is_never_edited() -> None:
 
 def test_a_model_is_as_official_as_its_least_official_rule() -> None:
     assert {model.id: model.status for model in MODELS.all} == {
+        "changsha-enterprise": "illustrative",
         "changxing-accountant": "interpretation",
+        "changxing-honours": "interpretation",
         "hebei-enterprise": "interpretation",
         "huixinma-enterprise": "illustrative",
+        "huixinma-entrepreneur": "illustrative",
         "huixinma-person": "illustrative",
         "hunan-comprehensive": "illustrative",
+        "integrity-points": "illustrative",
+        "park-enterprise": "illustrative",
+        "public-evaluation": "illustrative",
         "xiangxinfen": "illustrative",
     }
 
@@ -87,10 +93,12 @@ def test_no_grade_has_a_name_that_shames() -> None:
 def test_a_place_has_its_own_models_and_those_of_its_parents() -> None:
     assert [model.id for model in MODELS.in_force("hunan-shaoyang", date(2026, 1, 1))] == [
         "hunan-comprehensive",
+        "park-enterprise",
+        "public-evaluation",
         "xiangxinfen",
     ]
     assert MODELS.in_force("hunan-shaoyang", date(2025, 3, 11)) == []
-    assert MODELS.in_force("heilongjiang", date(2026, 1, 1)) == []
+    assert MODELS.in_force("cn", date(2026, 1, 1)) == []
 
 
 def test_an_unknown_model_is_named() -> None:
@@ -208,6 +216,15 @@ grades:
   - {code: B, name: B}
 grades_source: *s
 """
+INDICATORS = """\
+items:
+  award:
+    {label: 奖励, nature: honour, provider: 某机关, collection: published, source: &s {status: illustrative, reason: 测试}}
+  breach: {label: 违约, nature: adverse, provider: 某机关, collection: published, source: *s}
+facts:
+  hours: {label: 时长, provider: 某机关, collection: published, source: *s}
+  one: {label: 甲, provider: 某机关, collection: published, source: *s}
+"""
 
 
 def load(root: Path, **files: str) -> Models:
@@ -215,6 +232,7 @@ def load(root: Path, **files: str) -> Models:
     folder = root / "here" / "models"
     folder.mkdir(parents=True, exist_ok=True)
     (root / "here" / "place.yaml").write_text("name: 此地\n", encoding="utf-8")
+    (root / "here" / "indicators.yaml").write_text(INDICATORS, encoding="utf-8")
     for stem, text in files.items():
         (folder / f"{stem.replace('_', '-')}.yaml").write_text(text, encoding="utf-8")
     return load_models(load_places(root))

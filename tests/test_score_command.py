@@ -272,7 +272,7 @@ def test_the_first_and_last_days_of_the_calendar_are_days(xinyi: Command, model:
             "records": [
                 {"item": item, "occurred_on": on, "points": 1} for item in items for on in ("0001-01-01", "9999-12-31")
             ],
-            "facts": {"public": 1, "industries": [INDUSTRY]},
+            "facts": {"public": 1, "industries": [INDUSTRY], "market_evaluation": 1},
         }
     ).encode()
     code, out, _ = xinyi("score", model, "--on", day, stdin=line)
@@ -355,11 +355,17 @@ def test_models_lists_those_in_force_with_version_place_and_status(xinyi: Comman
     rows = [line.split() for line in out.decode().splitlines()[1:]]
     assert code == 0
     assert [(row[0], row[1], row[3]) for row in rows] == [
+        ("changsha-enterprise", "2022-06", "illustrative"),
         ("changxing-accountant", "2022-01", "interpretation"),
+        ("changxing-honours", "2022-01", "interpretation"),
         ("hebei-enterprise", "2022-04", "interpretation"),
         ("huixinma-enterprise", "2022-04", "illustrative"),
+        ("huixinma-entrepreneur", "2022-04", "illustrative"),
         ("huixinma-person", "2022-04", "illustrative"),
         ("hunan-comprehensive", "2025-03", "illustrative"),
+        ("integrity-points", "2022-07", "illustrative"),
+        ("park-enterprise", "2025-03", "illustrative"),
+        ("public-evaluation", "2025-03", "illustrative"),
         ("xiangxinfen", "2025-03", "illustrative"),
     ]
     assert "邵阳市" in out.decode()
