@@ -24,6 +24,7 @@ from api.identity.bearer import BearerTokens
 from api.limits import Limits
 from api.pages import CONSOLE
 from api.schema import ACCESS, SCHEMA
+from api.sending import sending
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database
@@ -31,6 +32,7 @@ from core.errors import StartupError
 from core.keys import load_keys
 from core.settings import Settings
 from partners.rulebook import load_rulebook
+from scoring.issuers import load_issuers
 
 log = logging.getLogger("xinyi.http")
 PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"})
@@ -52,6 +54,7 @@ def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         database=Database(settings.database_url),
         cache=open_cache(settings.redis_url),
         clock=clock,
+        issuers=load_issuers(settings.issuers) if settings.issuers else {},
     )
 
 
@@ -71,7 +74,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with state.database.reading() as connection:
             await state.refresh_catalogue(connection)
-        yield
+        async with sending(state):
+            yield
         await state.database.close()
         await state.cache.close()
 

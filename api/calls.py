@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import strawberry
@@ -19,7 +20,7 @@ Convert = Callable[[Any], Any]
 Call = Callable[[Any, Any, dict[str, Any]], Any]
 """(source, graphql-core's info, coerced arguments) → result."""
 
-_AS_COERCED = (str, int, bool, float, date, datetime, strawberry.ID, Fen)
+_AS_COERCED = (str, int, bool, float, date, datetime, Decimal, strawberry.ID, Fen)
 """What graphql-core has coerced is already what the resolver wants."""
 _names = NameConverter()
 

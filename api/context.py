@@ -3,7 +3,7 @@ at each request, when first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from partners.accounts import Principal, find_principal
 from partners.catalogue import Catalogue, catalogue_version, load_catalogue
 from partners.decisions import Verifier
 from partners.rulebook import Rulebook
+from scoring.issuers import Issuer
 
 
 @dataclass
@@ -34,6 +35,8 @@ class State:
     database: Database
     cache: Cache
     clock: Callable[[], datetime]
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    """Who may push results, by id."""
     catalogue: Catalogue = field(init=False)
     verifier: Verifier = field(init=False)
 
@@ -46,8 +49,9 @@ class State:
         )
 
     async def refresh_catalogue(self, connection: AsyncConnection) -> Catalogue:
-        """Read the catalogue again, for today."""
+        """Read the catalogue again, for today, and with it the models published by now."""
         self.catalogue = await load_catalogue(connection, self.rulebook, on=day_of(self.clock()))
+        self.rulebook = self.catalogue.rulebook
         return self.catalogue
 
     async def current_catalogue(self, connection: AsyncConnection, *, version: int | None = None) -> Catalogue:

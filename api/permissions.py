@@ -51,6 +51,8 @@ SUBJECT = (Audience.CITIZEN, Audience.AGENT)
 PARTNER = (Audience.PARTNER,)
 OPERATOR = (Audience.OPERATOR,)
 STAFF = (Audience.OPERATOR, Audience.REVIEWER)
+REVIEWER = (Audience.REVIEWER,)
+PROVIDER = (Audience.PROVIDER,)
 
 
 @strawberry.schema_directive(

@@ -8,19 +8,23 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.context import Info
+from api.governance import GovernanceMutations, GovernanceQueries
 from api.ids import any_key
+from api.models import ModelQueries
 from api.node import Node
 from api.offers import OfferQueries, find_offer, find_partner
 from api.permissions import ANYONE, AccessRules, Audience, access
 from api.publishing import PublishingMutations
+from api.results import ResultMutations
 from api.scalars import FEN, Fen
+from api.statistics import StatisticsQueries
 from api.subjects import SubjectMutations, SubjectQueries, signed_in_subject
 from api.verification import VerificationMutations
 from core.errors import BadInput, Unauthenticated
 
 
 @strawberry.type(description="What can be asked.")
-class Query(SubjectQueries, OfferQueries):
+class Query(SubjectQueries, OfferQueries, StatisticsQueries, ModelQueries, GovernanceQueries):
     """All queries."""
 
     @strawberry.field(
@@ -53,7 +57,7 @@ class Query(SubjectQueries, OfferQueries):
 
 
 @strawberry.type(description="What can be done. Every result is the thing done or a Problem.")
-class Mutation(SubjectMutations, VerificationMutations, PublishingMutations):
+class Mutation(SubjectMutations, VerificationMutations, PublishingMutations, ResultMutations, GovernanceMutations):
     """All mutations."""
 
 

@@ -1,69 +1,152 @@
-"""Scores in the API: what a subject, and nobody else, sees of an evaluation."""
+"""Scores in the API: what a subject, and nobody else, sees of an evaluation. One thing to know: a score is read with
+its subject; what else is known of the subject is read only where a field asks for it, once in a request."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Annotated, TypeVar
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.context import Context
+from api.grades import Grade, ScoreLine, ScoreModel, ScoreOrigin, grade_of, model_of, points_of
+from api.history import ScoreDifference, ScoreHistoryConnection, difference_of, history_page
+from api.pagination import After, First
 from api.permissions import SUBJECT, access
+from api.whatif import WhatIf, WhatIfInput, answer_what_if
+from core.clock import day_of
+from core.errors import ExpectedError
+from scoring.headlines import headlines
+from scoring.history import Timeline
+from scoring.inputs import Inputs, Snapshot, read_snapshots, result_on
 from scoring.model import Model
-from scoring.scores import SubjectScore
+from scoring.scores import SubjectDataFault, SubjectScore, as_result, known_of
+
+T = TypeVar("T")
 
 
-@strawberry.type(description="A score model in force.", directives=access(SUBJECT))
-class ScoreModel:
-    """Which rules a score was made by."""
+class UnderReview(ExpectedError):
+    """The subject's data cannot be read just now; those who look after it have been told."""
 
-    id: strawberry.ID = strawberry.field(description="The model's stable name.")
-    name: str = strawberry.field(description="Its Chinese name.")
-    version: str = strawberry.field(description="The version in force.")
+    code = "UNDER_REVIEW"
 
 
-@strawberry.type(description="A grade of a model. Codes and names are neutral.", directives=access(SUBJECT))
-class Grade:
-    """One step of a model's ladder."""
+class Known:
+    """What is known of one subject: read when first asked for, however many fields ask."""
 
-    code: str = strawberry.field(description="Stable code within the model.")
-    name: str = strawberry.field(description="Its name.")
+    def __init__(self, context: Context, subject_id: int, models: Sequence[Model]) -> None:
+        self.context, self.subject_id, self.models = context, subject_id, models
+        self.today = day_of(context.now)
+        self._inputs: asyncio.Future[Inputs] | None = None
+        self._snapshots: asyncio.Future[list[Snapshot]] | None = None
+        self._timelines: dict[str, Timeline] = {}
 
+    async def inputs(self) -> Inputs:
+        """What scores are made from now."""
+        if self._inputs is None:
+            self._inputs = asyncio.ensure_future(self._read(known_of))
+        return await self._inputs
 
-@strawberry.type(description="One line of a score. The lines add up to the score exactly.", directives=access(SUBJECT))
-class ScoreLine:
-    """What one rule contributed."""
+    async def timeline(self, model: Model) -> Timeline:
+        """What it was made from on every day until now."""
+        if self._snapshots is None:
+            self._snapshots = asyncio.ensure_future(self._read(read_snapshots))
+        snapshots = await self._snapshots
+        if model.id not in self._timelines:
+            self._timelines[model.id] = Timeline(snapshots, self.context.state.rulebook.models, model.id)
+        return self._timelines[model.id]
 
-    rule: str = strawberry.field(description="Id of the rule; `rounding` closes the sum.")
-    label: str = strawberry.field(description="The rule in plain words.")
-    points: Decimal = strawberry.field(description="Points, to the hundredth.")
-    basis: str = strawberry.field(description="Title and clause of the rule's source, or why it was chosen.")
-    records: list[str] = strawberry.field(description="The subject's records that counted.")
+    async def _read(self, read: Callable[[AsyncConnection, int], Awaitable[T]]) -> T:
+        async with self.context.state.database.reading() as connection:
+            return await read(connection, self.subject_id)
 
 
 @strawberry.type(description="The result of one model about one subject.", directives=access(SUBJECT))
 class Score:
     """For the subject alone."""
 
+    held: strawberry.Private[SubjectScore]
+    by: strawberry.Private[Model]
+    known: strawberry.Private[Known]
     model: ScoreModel = strawberry.field(description="The model.")
     points: Decimal | None = strawberry.field(description="Points; null where the model has none or could not speak.")
     grade: Grade | None = strawberry.field(description="Grade; null where the model could not speak.")
     reason: str | None = strawberry.field(description="Why the model could not speak; it never counts against anybody.")
     lines: list[ScoreLine] = strawberry.field(description="Every rule that contributed.")
     evaluated_at: datetime = strawberry.field(description="When it was made.")
+    origin: ScoreOrigin = strawberry.field(description="Computed here, or made elsewhere.")
+    issuer: str | None = strawberry.field(description="Who made it, where it was not computed here.")
+    result_on: date | None = strawberry.field(description="The day of a result that was not computed here.")
+    valid_until: date | None = strawberry.field(
+        description="First day on which time alone may change it; null where it never will."
+    )
+
+    @strawberry.field(description="At most four sentences that say why, in plain Chinese.")
+    async def headlines(self) -> list[str]:
+        """The largest contributions up and down."""
+        try:
+            records = (await self.known.inputs()).records
+        except SubjectDataFault:
+            records = ()
+        return list(headlines(as_result(self.held, self.by), records=records))
+
+    @strawberry.field(
+        description="How it came to be what it is, newest first, from the day on which it was first noted."
+    )
+    async def history(
+        self,
+        first: First = None,
+        after: After = None,
+        from_: Annotated[
+            date | None, strawberry.argument(name="from", description="First day to look at; from the beginning.")
+        ] = None,
+        until: Annotated[
+            date | None, strawberry.argument(description="First day not to look at any more; up to today.")
+        ] = None,
+    ) -> ScoreHistoryConnection:
+        """Made again from what was known, a page at a time."""
+        timeline = await self.known.timeline(self.by)
+        return history_page(timeline, first=first, after=after, since=from_, until=until, today=self.known.today)
+
+    @strawberry.field(description="What changed between two days; null where nothing was known of one of them.")
+    async def difference(
+        self,
+        from_: Annotated[date, strawberry.argument(name="from", description="The earlier day.")],
+        to: Annotated[date, strawberry.argument(description="The later day, not after today.")],
+    ) -> ScoreDifference | None:
+        """Against the same model, each day under its version."""
+        timeline = await self.known.timeline(self.by)
+        return difference_of(timeline, since=from_, until=to, today=self.known.today)
+
+    @strawberry.field(description="What it would be, if. Nothing is written.")
+    async def what_if(
+        self,
+        input: Annotated[WhatIfInput, strawberry.argument(description="What is supposed.")],  # noqa: A002
+    ) -> WhatIf:
+        """By the same rules as the score itself."""
+        models = self.known.context.state.rulebook.models
+        try:
+            inputs = await self.known.inputs()
+            now = result_on(self.by, inputs, on=self.known.today)
+            return answer_what_if(inputs, now, input, others=self.known.models, models=models, today=self.known.today)
+        except SubjectDataFault:
+            raise UnderReview("您的数据正在核对,暂时不能试算。请过些时候再试。") from None
 
 
-def points_of(hundredths: int | None) -> Decimal | None:
-    """Hundredths of a point as points."""
-    return None if hundredths is None else Decimal(hundredths).scaleb(-2)
-
-
-def score_of(score: SubjectScore, model: Model) -> Score:
+def score_of(score: SubjectScore, model: Model, known: Known) -> Score:
     """A stored score as the subject sees it."""
     grade = next((grade for grade in model.grades if grade.code == score.grade), None)
     return Score(
-        model=ScoreModel(id=strawberry.ID(model.id), name=model.name, version=model.version),
+        held=score,
+        by=model,
+        known=known,
+        model=model_of(model),
         points=points_of(score.points),
-        grade=Grade(code=grade.code, name=grade.name) if grade else None,
+        grade=grade_of(grade),
         reason=score.reason,
         lines=[
             ScoreLine(
@@ -76,4 +159,8 @@ def score_of(score: SubjectScore, model: Model) -> Score:
             for line in score.lines
         ],
         evaluated_at=score.evaluated_at,
+        origin=ScoreOrigin(score.origin),
+        issuer=score.issuer,
+        result_on=score.result_on,
+        valid_until=score.valid_until,
     )

@@ -19,11 +19,11 @@ from api.offers import KindCode, Offer, Partner, offer_of, page_of, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
 from api.permissions import ANYONE, SUBJECT, access
 from api.scalars import Outcome, SubjectKind
-from api.scores import Score, score_of
+from api.scores import Known, Score, score_of
 from core.errors import BadInput, ExpectedError
 from partners.eligibility import MESSAGES
 from partners.eligibility import WhyNot as Reason
-from partners.standing import SubjectStanding, read_standing, reasons_for
+from partners.standing import SubjectStanding, read_standing, reasons_for, score_participant
 from partners.tables import access_events
 from scoring.subjects import enroll_subject
 
@@ -166,17 +166,23 @@ async def signed_in_subject(context: Context) -> CreditSubject:
     """The subject that the caller acts for."""
     claims, state = context.signed_in(), context.state
     async with state.database.reading() as connection:
+        rulebook = state.rulebook
         standing = await read_standing(
-            connection, account=claims.account, role=claims.role, rulebook=state.rulebook, now=context.now
+            connection, account=claims.account, role=claims.role, rulebook=rulebook, now=context.now
         )
         await state.current_catalogue(connection, version=standing.catalogue_version)
+        if state.rulebook is not rulebook:  # a model was published or rolled back since this process last looked
+            standing = await read_standing(
+                connection, account=claims.account, role=claims.role, rulebook=state.rulebook, now=context.now
+            )
+    known = Known(context, standing.id, standing.models)
     return CreditSubject(
         held=standing,
         id=strawberry.ID(public_id("CreditSubject", standing.id)),
         kind=SubjectKind(standing.kind),
         display_name=standing.display_name,
         enrolled=standing.enrolled,
-        scores=[score_of(score, model) for score, model in zip(standing.scores, standing.models, strict=False)],
+        scores=[score_of(score, model, known) for score, model in zip(standing.scores, standing.models, strict=False)],
     )
 
 
@@ -246,4 +252,8 @@ class SubjectMutations:
                 actor=principal.account,
                 now=context.now,
             )
+            if enrolled_at == context.now:
+                await score_participant(
+                    connection, subject_id=principal.subject_id or 0, rulebook=context.state.rulebook, now=context.now
+                )
         return Enrollment(enrolled_at=enrolled_at)

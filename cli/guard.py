@@ -86,7 +86,7 @@ def verify_proof(file: Path, data: Path | None, jwks: Path | None) -> None:
     from legal.proof import recheck
     from partners.proof import decider, proof_catalogue
 
-    token = _read(file, LARGEST_PROOF)
+    token = read_signed(file, LARGEST_PROOF)
     settings = deployment(data)
     unsigned = None
     try:
@@ -120,7 +120,7 @@ def verify_receipt(file: Path, data: Path | None, jwks: Path | None) -> None:
     """不依赖服务器核对一份回执,并输出其内容。密钥只取自本部署或 --jwks。"""
     from partners.receipts import check_receipt
 
-    token = _read(file, LARGEST_RECEIPT)
+    token = read_signed(file, LARGEST_RECEIPT)
     claims = check_receipt(_keys(None if jwks else deployment(data), jwks), token)
     click.echo(orjson.dumps(claims, option=orjson.OPT_INDENT_2).decode())
 
@@ -135,7 +135,12 @@ def _keys(settings: Settings | None, jwks: Path | None) -> Keys:
     return load_keys(settings.keys_file)
 
 
-def _read(file: Path, largest: int) -> str:
+def read_signed(file: Path, largest: int) -> str:
+    """The signed text in a file, at most `largest` characters of it.
+
+    Raises:
+        Unreadable: it cannot be read, or is no signed text.
+    """
     try:
         with file.open("rb") as opened:
             content = opened.read(largest + 1)
@@ -164,4 +169,4 @@ async def _read_catalogue(settings: Settings) -> tuple[Catalogue, Rulebook]:
             found: Any = await load_catalogue(connection, rulebook, on=day_of(utc_now()))
     finally:
         await database.close()
-    return found, rulebook
+    return found, found.rulebook

@@ -21,11 +21,16 @@ COMMANDS = {
     "guard": "cli.guard:guard",
     "keys": "cli.serve:keys",
     "migrate": "cli.serve:migrate",
+    "model": "cli.model:model",
     "models": "cli.score:models",
+    "outbox": "cli.results:outbox",
+    "population": "cli.population:population",
     "receipt": "cli.guard:receipt",
+    "results": "cli.results:results",
     "schema": "cli.serve:schema",
     "score": "cli.score:score",
     "serve": "cli.serve:serve",
+    "statistics": "cli.statistics:statistics",
 }
 
 

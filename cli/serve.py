@@ -58,3 +58,13 @@ def new(file: Path) -> None:
 
     new_key_file(file, demo=False)
     click.echo(f"已生成 {file}。请妥善备份:丢失后,已密封的数据无法打开。")
+
+
+@keys.command("complete")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def complete(file: Path) -> None:
+    """为旧密钥文件补上新增用途的密钥,原有密钥不变。"""
+    from core.keys import complete_key_file
+
+    added = complete_key_file(file)
+    click.echo(f"已补上:{'、'.join(added)}。请重新备份 {file}。" if added else f"{file} 已经齐全,没有改动。")

@@ -51,6 +51,12 @@ class Forbidden(ExpectedError):
         super().__init__(message)
 
 
+class FourEyes(ExpectedError):
+    """Whoever prepared something may not be the one who lets it pass."""
+
+    code = "FOUR_EYES"
+
+
 class StartupError(ExpectedError):
     """The program cannot start as configured. Printed in one line, exit code 1."""
 

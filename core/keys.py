@@ -23,10 +23,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.errors import StartupError
 
-SigningPurpose = Literal["bearer", "receipt", "proof"]
+SigningPurpose = Literal["bearer", "receipt", "proof", "results"]
 SecretPurpose = Literal["code", "seal", "lookup", "body", "pseudonym"]
 SIGNING: tuple[SigningPurpose, ...] = get_args(SigningPurpose)
 SECRET: tuple[SecretPurpose, ...] = get_args(SecretPurpose)
+PUBLIC: tuple[SigningPurpose, ...] = ("receipt", "proof", "results")
+"""Purposes whose signatures others check."""
 LENGTH = 32
 """Bytes of every key, symmetric or half of a pair."""
 
@@ -93,6 +95,7 @@ class Keys:
 
     def __init__(self, keys: list[Key], *, demo: bool) -> None:
         self.demo = demo
+        self.all = tuple(keys)
         self._by_id = {(key.purpose, key.kid): key for key in keys}
         self._active = {key.purpose: key for key in keys if key.active}
 
@@ -109,8 +112,8 @@ class Keys:
         return [key for (held_for, _), key in self._by_id.items() if held_for == purpose]
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public set: what signs receipts and proofs, retired keys included, so that old ones verify."""
-        return {"keys": [key.public_jwk() for purpose in ("receipt", "proof") for key in self.of(purpose)]}
+        """The public set: what signs receipts, proofs and results, retired keys included, so that old ones verify."""
+        return {"keys": [key.public_jwk() for purpose in PUBLIC for key in self.of(purpose)]}
 
 
 def new_key_file(path: Path, *, demo: bool) -> None:
@@ -119,23 +122,44 @@ def new_key_file(path: Path, *, demo: bool) -> None:
     Raises:
         StartupError: the file exists already, or cannot be written.
     """
-    stamp = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
-    keys: list[dict[str, Any]] = []
-    for purpose in SIGNING:
-        private = Ed25519PrivateKey.generate()
-        raw = private.private_bytes_raw()
-        public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public), "d": b64encode(raw), "alg": "EdDSA"}
-        keys.append(jwk | {"kid": f"{purpose}-{stamp}", "purpose": purpose, "status": "active"})
-    for secret_purpose in SECRET:
-        jwk = {"kty": "oct", "k": b64encode(secrets.token_bytes(LENGTH))}
-        keys.append(jwk | {"kid": f"{secret_purpose}-{stamp}", "purpose": secret_purpose, "status": "active"})
+    _write(path, {"demo": demo, "keys": [_fresh(purpose) for purpose in (*SIGNING, *SECRET)]})
+
+
+def complete_key_file(path: Path) -> list[str]:
+    """Add a fresh active key for each purpose that the file has none for; these purposes.
+
+    A file made before a purpose was thought of lacks it. What it holds stays as it is.
+
+    Raises:
+        StartupError: the file is missing or broken, or cannot be written.
+    """
+    active = {key.purpose for key in _load(path).all if key.active}
+    missing = [purpose for purpose in (*SIGNING, *SECRET) if purpose not in active]
+    if missing:
+        content = orjson.loads(path.read_bytes())
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        _write(beside, content | {"keys": [*content["keys"], *(_fresh(purpose) for purpose in missing)]})
+        beside.replace(path)
+    return [*missing]
+
+
+def _fresh(purpose: SigningPurpose | SecretPurpose) -> dict[str, str]:
+    named = {"kid": f"{purpose}-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}", "purpose": purpose}
+    if purpose not in SIGNING:
+        return {"kty": "oct", "k": b64encode(secrets.token_bytes(LENGTH)), **named, "status": "active"}
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    pair = {"kty": "OKP", "crv": "Ed25519", "x": b64encode(public), "d": b64encode(private.private_bytes_raw())}
+    return {**pair, "alg": "EdDSA", **named, "status": "active"}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise StartupError(f"写不了密钥文件 {path}({error.strerror})。请换一个可写且尚不存在的路径。") from None
     with os.fdopen(descriptor, "wb") as file:
-        file.write(orjson.dumps({"demo": demo, "keys": keys}, option=orjson.OPT_INDENT_2))
+        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
 def _read(jwk: dict[str, Any]) -> Key:
@@ -171,7 +195,8 @@ def load_keys(path: Path) -> Keys:
         active = [key for key in keys.of(purpose) if key.active and key.secret]
         if len(active) != 1:
             raise StartupError(
-                f"密钥文件 {path} 中 {purpose} 的在用密钥应恰好一把,现有 {len(active)} 把。请补上或停用后重新启动。"
+                f"密钥文件 {path} 中 {purpose} 的在用密钥应恰好一把,现有 {len(active)} 把。"
+                "缺少时可用 xinyi keys complete 补上,多出的请停用,然后重新启动。"
             )
     return keys
 

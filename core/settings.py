@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """Requests a second that one account may make in the long run."""
     rate_burst: int = Field(default=1000, ge=1)
     """Requests that one account may make at once."""
+    issuers: Path | None = None
+    """The file that says who may push results, of which models and for which places; without it nobody may."""
+    upstream_url: str | None = None
+    """Where corrected results are sent; without it they wait in the outbox."""
 
     @field_validator("places", mode="before")
     @classmethod
@@ -71,3 +75,8 @@ def is_configured() -> bool:
 def jurisdictions_folder() -> Path:
     """The folder of rules, for commands that need nothing else of a deployment."""
     return Path(os.environ.get("XINYI_JURISDICTIONS") or ROOT)
+
+
+def database_url() -> str | None:
+    """The deployment's database, for commands that need nothing else of it."""
+    return os.environ.get("XINYI_DATABASE_URL")

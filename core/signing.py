@@ -16,6 +16,7 @@ TYP: dict[SigningPurpose, str] = {
     "bearer": "at+jwt",
     "receipt": "xinyi-receipt+jwt",
     "proof": "xinyi-proof+jwt",
+    "results": "xinyi-results+jwt",
 }
 MAX_LENGTH = 8192
 """Longest token looked at; a proof may be longer and says so itself."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from sqlalchemy import Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,9 +28,10 @@ from partners.catalogue import bump_catalogue
 from partners.rulebook import Rulebook
 from partners.tables import accounts, baselines, offer_steps, offers, partners, quotas
 from scoring.engine import Record
+from scoring.inputs import Inputs, inputs_row
 from scoring.scores import score_row
 from scoring.subjects import SubjectKind, is_minor, subject_row
-from scoring.tables import credit_records, enrollments, facts, scores, subjects
+from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
 SEED = 4305
 STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 1}
@@ -82,6 +84,7 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
         credit_records,
         facts,
         scores,
+        score_inputs,
     )
     return {table: rows[table] for table in order}
 
@@ -153,11 +156,11 @@ def _add_people(rows: Rows, keys: Keys, rulebook: Rulebook, now: datetime) -> No
     missing = RECORDS - sum(len(known.entries) for known in found.values())
     for index, permit in enumerate(permits(random, missing)):
         found[PERSONS + 1 + index % len(enterprises)].entries.append(permit)
-    enrolled = {row["subject_id"] for row in rows[enrollments]}
+    enrolled = {row["subject_id"]: row["enrolled_at"] for row in rows[enrollments]}
     for subject in rows[subjects]:
         _add_known(rows, subject["id"], found[subject["id"]], on)
         if subject["id"] in enrolled and not is_minor(subject["birth_on"], on=on):
-            _add_scores(rows, subject, found[subject["id"]], rulebook, now)
+            _add_scores(rows, subject, found[subject["id"]], rulebook, enrolled_at=enrolled[subject["id"]], now=now)
 
 
 def _add_subject(rows: Rows, subject_id: int, row: dict[str, Any], role: Role, n: int) -> None:
@@ -177,7 +180,9 @@ def _add_known(rows: Rows, subject_id: int, known: Known, on: date) -> None:
     ]
 
 
-def _add_scores(rows: Rows, subject: dict[str, Any], known: Known, rulebook: Rulebook, now: datetime) -> None:
+def _add_scores(
+    rows: Rows, subject: dict[str, Any], known: Known, rulebook: Rulebook, *, enrolled_at: datetime, now: datetime
+) -> None:
     on = day_of(now)
     of_subject = rows[credit_records][len(rows[credit_records]) - len(known.entries) :]
     records = [Record(row["item"], row["occurred_on"], row["removed_on"], id=row["id"]) for row in of_subject]
@@ -185,6 +190,9 @@ def _add_scores(rows: Rows, subject: dict[str, Any], known: Known, rulebook: Rul
         score_row(model, subject_id=subject["id"], records=records, known=known.facts, now=now)
         for model in rulebook.models_for(subject["place"], subject["kind"], on)
     ]
+    # As if all of it had been known since enrolment: what happened later shows in the history on its day.
+    noted = inputs_row(subject["id"], Inputs(tuple(records), known.facts), now=enrolled_at)
+    rows[score_inputs].append(noted | {"id": UUID(int=subject["id"])})
 
 
 def _add_staff(rows: Rows) -> None:

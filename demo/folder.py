@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import StartupError
-from core.keys import load_keys, new_key_file
+from core.keys import complete_key_file, load_keys, new_key_file
 from core.settings import Settings, read_settings
 
 DEFAULT = Path("var")
@@ -61,6 +61,7 @@ def open_folder(path: Path | None = None, *, tell: Callable[[str], None] = lambd
         )
     if not _is_newest(folder / DATABASE):
         with _alone(folder):
+            complete_key_file(settings.keys_file)  # a newer version may use keys for more purposes
             asyncio.run(_migrate(settings))
     return DemoFolder(folder, settings)
 

@@ -21,7 +21,7 @@ from legal.effects import Effect
 from legal.guard import KindLimits, Refusal, check_offer
 from legal.terms import Baseline, Citation, OfferTerms
 from partners.kinds import BenefitKind
-from partners.rulebook import Rulebook
+from partners.rulebook import Rulebook, with_published
 from partners.tables import baselines, catalogue_state, offers, partners, quotas
 from scoring.model import Model
 
@@ -75,6 +75,8 @@ class Catalogue:
     on: date
     partners: dict[int, Partner]
     offers: dict[int, Offer]
+    rulebook: Rulebook
+    """With the models published by this version; offers go by the versions in force on the day."""
 
     @cached_property
     def open_offers(self) -> tuple[Offer, ...]:
@@ -148,8 +150,9 @@ def kind_limits(kind: BenefitKind) -> KindLimits:
 
 
 async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on: date) -> Catalogue:
-    """Read partners and offers and let the guard judge each offer for that day."""
+    """Read partners, offers and published models, and let the guard judge each offer for that day."""
     version = await catalogue_version(connection)
+    rulebook = await with_published(connection, rulebook)
     found = {
         row.id: Partner(row.id, row.place, row.sector, row.name) for row in await connection.execute(select(partners))
     }
@@ -165,7 +168,7 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
         offer.id: replace(offer, refusals=refusals_of(offer, among=drafts, rulebook=rulebook, on=on))
         for offer in drafts
     }
-    return Catalogue(version=version, on=on, partners=found, offers=judged)
+    return Catalogue(version=version, on=on, partners=found, offers=judged, rulebook=rulebook)
 
 
 def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, baseline: Baseline) -> OfferTerms:
@@ -196,7 +199,7 @@ def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, bas
 def _offer(
     row: Any, rulebook: Rulebook, partner: Partner, history: list[Baseline], *, limited: bool, on: date
 ) -> Offer:
-    model, kind = rulebook.models.get(row.model), rulebook.kinds[row.kind]
+    model, kind = rulebook.models.get(row.model, on), rulebook.kinds[row.kind]
     return Offer(
         id=row.id,
         version=row.version,
@@ -207,11 +210,17 @@ def _offer(
         subject_kind=model.subject,
         terms=terms_of(row, partner=partner, kind=kind, model=model, baseline=present_baseline(history, on)),
         places=frozenset({partner.place, *row.also_open_to}),
-        passing_grades=frozenset(g.code for g in model.grades if model.at_least(g.code, row.threshold)),
+        passing_grades=_passing_grades(model, row.threshold),
         limit_per_person=row.limit_per_person,
         has_quota=limited,
         history=tuple(history),
     )
+
+
+def _passing_grades(model: Model, threshold: str) -> frozenset[str]:
+    """The grades at or above the threshold; none where this version of the model does not have it."""
+    codes = [grade.code for grade in model.grades]
+    return frozenset(codes[: codes.index(threshold) + 1] if threshold in codes else ())
 
 
 def refusals_of(offer: Offer, *, among: Iterable[Offer], rulebook: Rulebook, on: date) -> tuple[Refusal, ...]:

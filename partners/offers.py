@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import day_of
-from core.errors import BadInput, ExpectedError
+from core.errors import BadInput, ExpectedError, FourEyes
 from legal.effects import Effect
 from legal.guard import Refusal
 from legal.terms import PAYERS, Baseline
@@ -33,12 +33,6 @@ class OfferUnlawful(ExpectedError):
         told = " ".join(f"[{refusal.rule}] {refusal.message}(依据:{refusal.source})" for refusal in refusals)
         super().__init__(f"该优惠不能发布:{told}")
         self.refusals = tuple(refusals)
-
-
-class FourEyes(ExpectedError):
-    """The one who submitted may not approve."""
-
-    code = "FOUR_EYES"
 
 
 class OfferNotSubmitted(ExpectedError):

@@ -1,12 +1,15 @@
-"""All rules of a deployment, read and checked once at start. One thing to know: a broken file stops the start."""
+"""All rules of a deployment, read and checked once at start. One thing to know: a broken file stops the start, and only
+versions of models published here join them later."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.datafile import Document, RuleFile
 from core.errors import StartupError
@@ -16,9 +19,13 @@ from legal.terms import Ladder
 from partners.kinds import BenefitKind, benefit_kinds
 from scoring.deadlines import load_deadlines
 from scoring.engine import no_record_grade
+from scoring.inspection import InspectionRules, load_inspections
 from scoring.model import Model
 from scoring.models import Models, load_models
+from scoring.recognition import Recognition, load_recognitions
 from scoring.scores import SubjectDataFault
+from scoring.statistics import StatisticsRules, load_statistics
+from scoring.versions import PublishedVersion, join_versions, published_versions
 
 
 class EnrollmentNotice(Document):
@@ -34,9 +41,18 @@ class Rulebook:
 
     places: Places
     served: tuple[str, ...]
+    founding: Models
+    """The models that came with the folders."""
     models: Models
+    """These and the versions published here, as they hold from day to day."""
     protected: Mapping[str, ProtectedList]
     notice: EnrollmentNotice
+    recognitions: Mapping[str, tuple[Recognition, ...]]
+    """By place, inherited ones included."""
+    inspections: Mapping[str, InspectionRules]
+    """Of the places that have some."""
+    statistics: StatisticsRules
+    published: tuple[PublishedVersion, ...] = ()
 
     @cached_property
     def kinds(self) -> Mapping[str, BenefitKind]:
@@ -53,7 +69,7 @@ class Rulebook:
             raise SubjectDataFault("place: unknown")
         return self.places[place].lineage
 
-    @lru_cache(maxsize=256)  # noqa: B019  # one rulebook lives as long as the process
+    @lru_cache(maxsize=256)  # noqa: B019  # another rulebook only when a model is published
     def models_for(self, place: str, subject_kind: str, on: date) -> tuple[Model, ...]:
         """The models that apply to a subject of this place and kind on that day.
 
@@ -87,10 +103,28 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
     if unknown:
         raise StartupError(f"XINYI_PLACES 中的 {'、'.join(unknown)} 不存在。现有:{'、'.join(places)}。")
     load_deadlines(places)
+    models = load_models(places)
     return Rulebook(
         places=places,
         served=served or tuple(places),
-        models=load_models(places),
+        founding=models,
+        models=models,
         protected={code: load_protected(places, code) for code in places},
         notice=RuleFile(root / "cn" / "enrollment-notice.yaml", root=root).parse(EnrollmentNotice),
+        recognitions=load_recognitions(places, models),
+        inspections=load_inspections(places, models),
+        statistics=load_statistics(places, models),
     )
+
+
+async def with_published(connection: AsyncConnection, rulebook: Rulebook) -> Rulebook:
+    """The rulebook with the versions published by now; itself where nothing was published or rolled back since.
+
+    Raises:
+        StartupError: a published version is broken under today's checks.
+    """
+    published = await published_versions(connection)
+    if published == rulebook.published:
+        return rulebook
+    models = join_versions(rulebook.founding, published, rulebook.places)
+    return replace(rulebook, models=models, published=published)

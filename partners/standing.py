@@ -4,6 +4,7 @@ told is decided in `verification`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ from partners.eligibility import Outcome, Standing, WhyNot, why_not
 from partners.rulebook import Rulebook
 from partners.tables import OF_VERIFICATION, accounts, catalogue_state, quotas, redemptions, verifications
 from scoring.model import Model
-from scoring.scores import SCORE_COLUMNS, SubjectDataFault, SubjectScore, current_scores
+from scoring.scores import SCORE_COLUMNS, SubjectDataFault, SubjectScore, current_scores, refresh_scores
 from scoring.subjects import is_minor
 from scoring.tables import enrollments, scores, subjects
 
@@ -115,6 +116,21 @@ async def read_standing(
         catalogue_version=row.catalogue_version,
     )
 
+
+async def score_participant(connection: AsyncConnection, *, subject_id: int, rulebook: Rulebook, now: datetime) -> None:
+    """Make and store the scores of somebody who takes part, in a transaction. A minor gets none.
+
+    A fault in the subject's data leaves it without scores; whoever looks at them next meets the fault.
+    """
+    row = (await connection.execute(_WHO.where(subjects.c.id == subject_id))).one()
+    on = day_of(now)
+    if not is_minor(row.birth_on, on=on):
+        with suppress(SubjectDataFault):
+            models = rulebook.models_for(row.place, row.kind, on)
+            await refresh_scores(connection, subject_id=subject_id, models=models, now=now)
+
+
+_WHO = select(subjects.c.kind, subjects.c.place, subjects.c.birth_on)
 
 _COUNT_USES = Prepared(
     select(verifications.c.offer_id, func.count().label("uses"))

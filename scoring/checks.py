@@ -66,7 +66,7 @@ def _components(model: ModelFile, built_on: Mapping[str, Model]) -> Iterator[Fau
         path: Path = _component_path(model, name)
         if component.subject != model.subject:
             yield path, f"{component.id} 面向另一类主体", "只能引用同类主体(个人或企业)的模型"
-        if name != "of" and _top(component) is None:
+        if name != "of" and top(component) is None:
             yield path, f"{component.id} 没有分数,或分数没有上限", "请引用按分数评价且有 ceiling 的模型"
         for fact in component.all_facts.keys() & model.facts.keys():
             if component.all_facts[fact] != model.facts[fact]:
@@ -214,11 +214,11 @@ def _parts(model: ModelFile, method: CompositionMethod) -> Iterator[Fault]:
 
 def _composition_top(model: ModelFile, method: CompositionMethod, built_on: Mapping[str, Model]) -> int:
     known = {name: fact.at_most for name, fact in model.facts.items()}
-    tops = {part.id: known.get(part.fact, 0) if part.fact else _top(built_on[part.id]) or 0 for part in method.parts}
+    tops = {part.id: known.get(part.fact, 0) if part.fact else top(built_on[part.id]) or 0 for part in method.parts}
     return sum(tops[part.id] * part.percent for part in method.parts) // 100
 
 
-def _top(model: Model) -> int | None:
+def top(model: Model) -> int | None:
     """The highest result of a model; None where it has no points, or no bound."""
     match model.method:
         case PointsMethod() as method:

@@ -1,9 +1,13 @@
 """The scores of one subject, kept and made again when due. One thing to know: a stored score is used only on days for
-which it is still true; past `valid_until` it is made afresh from the records, without any job having run."""
+which it is still true; past `valid_until` it is made afresh from what is known, without any job having run.
+
+A result pushed by a competent body takes precedence while it is in force (`scoring.inputs`), and is then the stored
+score itself, so whoever reads a score reads the right one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,10 +17,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
-from scoring.engine import NotAssessed, Record, evaluate
+from scoring.engine import NotAssessed, Record, Score, ScoreLine
+from scoring.inputs import Inputs, Origin, PushedResult, note_inputs, read_inputs, result_on
 from scoring.model import Model
-from scoring.subjects import lock_subject
-from scoring.tables import credit_records, facts, scores
+from scoring.tables import scores, subjects
 
 
 class SubjectDataFault(Exception):
@@ -35,6 +39,13 @@ class SubjectScore:
     """Why the model could not speak."""
     lines: Sequence[Mapping[str, Any]]
     evaluated_at: datetime
+    valid_until: date | None
+    """First day on which time alone may have changed it."""
+    origin: Origin
+    issuer: str | None
+    """Who made it, where it was not computed here."""
+    result_on: date | None
+    """The day of a result that was not computed here."""
 
 
 SCORE_STATE = (
@@ -48,8 +59,8 @@ SCORE_STATE = (
     scores.c.valid_until,
 )
 """What deciding looks at."""
-SCORE_COLUMNS = (*SCORE_STATE, scores.c.lines)
-"""The same, with the explanation, where it is shown."""
+SCORE_COLUMNS = (*SCORE_STATE, scores.c.lines, scores.c.origin, scores.c.issuer, scores.c.result_on)
+"""The same, with the explanation and where it comes from, where it is shown."""
 
 
 def is_current(row: Row[Any], model: Model, *, on: date) -> bool:
@@ -62,24 +73,50 @@ def is_current(row: Row[Any], model: Model, *, on: date) -> bool:
 
 
 def stored_score(row: Row[Any]) -> SubjectScore:
-    """A row of `scores` as a `SubjectScore`; without its lines where they were not read."""
-    lines = getattr(row, "lines", ())
-    return SubjectScore(row.model, row.points, row.grade, row.reason, lines, row.evaluated_at)
+    """A row of `scores`, read with `SCORE_COLUMNS`, as a `SubjectScore`."""
+    return SubjectScore(
+        row.model,
+        row.points,
+        row.grade,
+        row.reason,
+        row.lines,
+        row.evaluated_at,
+        row.valid_until,
+        row.origin,
+        row.issuer,
+        row.result_on,
+    )
+
+
+def as_result(score: SubjectScore, model: Model) -> Score | NotAssessed:
+    """A stored score as the engine gave it."""
+    if score.reason is not None:
+        return NotAssessed(model, score.reason, score.valid_until)
+    grade = next((grade for grade in model.grades if grade.code == score.grade), None)
+    lines = [ScoreLine(**dict(line) | {"records": tuple(line["records"])}) for line in score.lines]
+    return Score(model, score.points, grade, tuple(lines), score.valid_until)
 
 
 def score_row(
-    model: Model, *, subject_id: int, records: Sequence[Record], known: Mapping[str, object], now: datetime
+    model: Model,
+    *,
+    subject_id: int,
+    records: Sequence[Record],
+    known: Mapping[str, object],
+    now: datetime,
+    pushed: Sequence[PushedResult] = (),
 ) -> dict[str, Any]:
-    """A row for `scores`, evaluated on the day of `now`. `known` are the subject's facts by name.
+    """A row for `scores`, true on the day of `now`. `known` are the subject's facts by name.
 
     Raises:
         SubjectDataFault: the data cannot be evaluated.
     """
     on = day_of(now)
     try:
-        result = evaluate(model, records=records, facts=model.read_facts(known), on=on)
+        found = result_on(model, Inputs(tuple(records), known, tuple(pushed)), on=on)
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         raise SubjectDataFault(f"{model.id}: {type(error).__name__}") from error
+    result = found.score
     row: dict[str, Any] = {
         "subject_id": subject_id,
         "model": model.id,
@@ -91,49 +128,48 @@ def score_row(
         "evaluated_on": on,
         "evaluated_at": now,
         "valid_until": result.valid_until,
+        "origin": found.origin,
+        "issuer": found.pushed.issuer if found.pushed else None,
+        "result_on": found.pushed.result_on if found.pushed else None,
     }
     if isinstance(result, NotAssessed):
         return row | {"reason": result.reason}
-    lines = [
-        {"rule": line.rule, "points": line.points, "label": line.label, "basis": line.basis, "records": line.records}
-        for line in result.lines
-    ]
+    lines = [line._asdict() for line in result.lines]
     return row | {"points": result.points, "grade": result.grade.code if result.grade else None, "lines": lines}
 
 
 def _as_score(row: Mapping[str, Any]) -> SubjectScore:
-    return SubjectScore(row["model"], row["points"], row["grade"], row["reason"], row["lines"], row["evaluated_at"])
+    return SubjectScore(**{name: row[name] for name in SubjectScore.__slots__})
+
+
+def _rows(subject_id: int, known: Inputs, models: Sequence[Model], now: datetime) -> list[dict[str, Any]]:
+    return [
+        score_row(model, subject_id=subject_id, records=known.records, known=known.facts, pushed=known.pushed, now=now)
+        for model in models
+    ]
+
+
+async def known_of(connection: AsyncConnection, subject_id: int) -> Inputs:
+    """What is known of one subject now.
+
+    Raises:
+        SubjectDataFault: what is stored cannot be read.
+    """
+    try:
+        return (await read_inputs(connection, [subject_id]))[subject_id]
+    except ValueError as error:  # what is stored is no JSON
+        raise SubjectDataFault("facts: unreadable") from error
 
 
 async def evaluate_subject(
     connection: AsyncConnection, *, subject_id: int, models: Sequence[Model], now: datetime
 ) -> list[dict[str, Any]]:
-    """Rows for `scores`, made from the subject's records and facts; nothing is written.
+    """Rows for `scores`, made from what is known of the subject; nothing is written.
 
     Raises:
         SubjectDataFault: the data cannot be evaluated.
     """
-    found = await connection.execute(select(credit_records).where(credit_records.c.subject_id == subject_id))
-    records = [
-        Record(
-            row.item,
-            row.occurred_on,
-            row.removed_on,
-            row.serious_consequence,
-            row.points,
-            row.id,
-            row.minor,
-            row.corrected_on,
-            row.force_majeure,
-        )
-        for row in found
-    ]
-    known = await connection.execute(select(facts.c.name, facts.c.value).where(facts.c.subject_id == subject_id))
-    try:
-        values = {row.name: row.value for row in known}
-    except ValueError as error:  # what is stored is no JSON
-        raise SubjectDataFault("facts: unreadable") from error
-    return [score_row(model, subject_id=subject_id, records=records, known=values, now=now) for model in models]
+    return _rows(subject_id, await known_of(connection, subject_id), models, now)
 
 
 async def refresh_scores(
@@ -146,14 +182,58 @@ async def refresh_scores(
     Raises:
         SubjectDataFault: the data cannot be evaluated.
     """
-    await lock_subject(connection, subject_id)
-    rows = await evaluate_subject(connection, subject_id=subject_id, models=models, now=now)
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    for row in rows:
-        statement = insert(scores).values(row)
-        again = {name: statement.excluded[name] for name in row if name not in ("subject_id", "model")}
-        await connection.execute(statement.on_conflict_do_update(index_elements=["subject_id", "model"], set_=again))
-    return [_as_score(row) for row in rows]
+    made, faults = await refresh_many(connection, {subject_id: models}, now=now)
+    if faults:
+        raise faults[subject_id]
+    return made[subject_id]
+
+
+async def refresh_many(
+    connection: AsyncConnection, models: Mapping[int, Sequence[Model]], *, now: datetime
+) -> tuple[dict[int, list[SubjectScore]], dict[int, SubjectDataFault]]:
+    """`refresh_scores` for many subjects at once, with the models of each: as many statements as for one.
+
+    Those whose data cannot be evaluated are left as they are, and returned apart.
+    """
+    await lock_subjects(connection, models)
+    known, faults = await _readable(connection, list(models))
+    made: dict[int, list[dict[str, Any]]] = {}
+    for subject_id, inputs in known.items():
+        try:
+            made[subject_id] = _rows(subject_id, inputs, models[subject_id], now)
+        except SubjectDataFault as fault:
+            faults[subject_id] = fault
+    await note_inputs(connection, {subject_id: known[subject_id] for subject_id in made}, now=now)
+    rows = [row for of_subject in made.values() for row in of_subject]
+    if rows:
+        insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = insert(scores)
+        again = {name: statement.excluded[name] for name in rows[0] if name not in ("subject_id", "model")}
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["subject_id", "model"], set_=again), rows
+        )
+    return {key: [_as_score(row) for row in of_subject] for key, of_subject in made.items()}, faults
+
+
+async def lock_subjects(connection: AsyncConnection, subject_ids: Iterable[int]) -> None:
+    """`lock_subject` for many, always in the same order, so that two who do so never wait for each other."""
+    mine = select(subjects.c.id).where(subjects.c.id.in_(list(subject_ids)))
+    await connection.execute(mine.order_by(subjects.c.id).with_for_update())
+
+
+async def _readable(
+    connection: AsyncConnection, subject_ids: Sequence[int]
+) -> tuple[dict[int, Inputs], dict[int, SubjectDataFault]]:
+    try:
+        return await read_inputs(connection, subject_ids), {}
+    except ValueError:  # of one of them; find out of which
+        known, faults = {}, {}
+        for subject_id in subject_ids:
+            try:
+                known[subject_id] = await known_of(connection, subject_id)
+            except SubjectDataFault as fault:
+                faults[subject_id] = fault
+        return known, faults
 
 
 async def current_scores(

@@ -10,12 +10,14 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     String,
     Table,
     Text,
+    Uuid,
     text,
 )
 
@@ -91,4 +93,145 @@ scores = Table(
     Column("evaluated_on", Date, nullable=False, comment="the day the score was made for"),
     Column("evaluated_at", Instant, nullable=False),
     Column("valid_until", Date, comment="first day on which time alone may have changed it"),
+    Column("origin", String(10), nullable=False, server_default=text("'computed'"), comment="see scoring.results"),
+    Column("issuer", Text, comment="who made it, where it was not computed here"),
+    Column("result_on", Date, comment="the day of a result that was not computed here"),
+)
+
+score_inputs = Table(
+    "score_inputs",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("records", Json, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("pushed", Json, nullable=False),
+    comment="what was known of a subject from `at` on; never changed, so that any past score can be made again",
+)
+
+pushed_results = Table(
+    "pushed_results",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("model", String(60), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("origin", String(10), nullable=False, comment="pushed, or corrected here"),
+    Column("points", BigInteger, comment="hundredths of a point; null where the result is a grade alone"),
+    Column("grade", String(20), nullable=False),
+    Column("result_on", Date, nullable=False),
+    Column("valid_until", Date, comment="first day on which it no longer holds"),
+    Column("issuer", String(200), nullable=False),
+    Column("issuer_name", Text, nullable=False),
+    Column("reference", Text, comment="the document behind it, or why it was corrected"),
+    Column("batch", String(128), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    Index("ix_pushed_results_batch", "issuer", "batch"),
+)
+
+result_batches = Table(
+    "result_batches",
+    metadata,
+    Column("issuer", String(200), primary_key=True),
+    Column("batch", String(128), primary_key=True, comment="the issuer's own id of what was pushed together"),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", Json, nullable=False),
+    Column("received_at", Instant, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("topic", String(40), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("payload_sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("delivered_at", Instant),
+    Column("failed_at", Instant, comment="after the last attempt; an alarm was raised"),
+    Column("last_error", Text),
+    Index("ix_outbox_waiting", "next_attempt_at",
+          sqlite_where=text("delivered_at IS NULL AND failed_at IS NULL"),
+          postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL")),
+)  # fmt: skip
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model", String(60), primary_key=True),
+    Column("version", String(10), primary_key=True),
+    Column("place", String(40), nullable=False),
+    Column("checksum", String(64), nullable=False, comment="of the content and what it is built on"),
+    Column("content", Text, nullable=False, comment="the YAML exactly as drafted"),
+    Column("cases", Text, nullable=False, comment="the YAML of its table of cases"),
+    Column("state", String(12), nullable=False),
+    Column("in_force_from", Date, comment="set by publishing"),
+    Column("in_force_until", Date,
+           comment="first day on which it was rolled back; a later version supersedes by its own day"),
+    Column("drafted_by", String(40), nullable=False),
+    Column("drafted_at", Instant, nullable=False),
+)  # fmt: skip
+
+model_steps = Table(
+    "model_steps",
+    metadata,
+    Column("model", String(60), primary_key=True),
+    Column("version", String(10), primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("act", String(16), nullable=False),
+    Column("state", String(12), nullable=False, comment="after the act"),
+    Column("actor", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("checksum", String(64), nullable=False, comment="of the content that the act was about"),
+    Column("evidence", Json, nullable=False),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.model", "model_versions.version"]),
+)
+
+model_reports = Table(
+    "model_reports",
+    metadata,
+    Column("model", String(60), primary_key=True),
+    Column("version", String(10), primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False, comment="of the HTML itself"),
+    Column("page", LargeBinary, nullable=False, comment="the HTML, compressed by zlib"),
+    ForeignKeyConstraint(
+        ["model", "version", "step"], ["model_steps.model", "model_steps.version", "model_steps.step"]
+    ),
+)
+
+statistics_takes = Table(
+    "statistics_takes",
+    metadata,
+    Column("month", Date, primary_key=True, comment="its first day"),
+    Column("place", String(40), primary_key=True),
+    Column("model", String(60), primary_key=True),
+    Column("taken_at", Instant, nullable=False),
+    comment="a month is taken once: two takes of one month could be compared",
+)
+
+grade_statistics = Table(
+    "grade_statistics",
+    metadata,
+    Column("month", Date, primary_key=True),
+    Column("place", String(40), primary_key=True),
+    Column("model", String(60), primary_key=True),
+    Column("dimension", String(10), primary_key=True, comment="region or industry"),
+    Column("value", String(40), primary_key=True, comment="a district's or industry's code; empty where not told"),
+    Column("grade", String(20), primary_key=True),
+    Column("count", Integer, nullable=False, comment="a multiple of ten; nothing smaller is ever stored"),
+)
+
+park_indices = Table(
+    "park_indices",
+    metadata,
+    Column("month", Date, primary_key=True),
+    Column("place", String(40), primary_key=True),
+    Column("park", String(40), primary_key=True),
+    Column("points", Integer, nullable=False),
+    Column("enterprises", Integer, nullable=False, comment="rounded down to ten"),
 )

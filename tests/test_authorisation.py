@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from factories import NOON, PARTNERS, City, offer_id, open_city
+from factories import NOON, PARTNERS, City, offer_id, open_city, resident_id
 from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, get_named_type, is_composite_type
 from sqlalchemy import insert, select, update
 from stdnum.cn import uscc
@@ -20,12 +21,29 @@ from stdnum.cn import uscc
 from api.ids import public_id
 from api.schema import SCHEMA
 from partners.tables import baselines, catalogue_state, offers, partners
+from scoring.subjects import SubjectKind, subject_row
+from scoring.tables import (
+    grade_statistics,
+    model_steps,
+    model_versions,
+    park_indices,
+    statistics_takes,
+    subjects,
+)
 
 TABLE = yaml.safe_load(Path(__file__).with_name("authorisation.yaml").read_text())
 GROUPS: dict[str, list[str]] = TABLE["groups"]
 EVERYBODY = GROUPS["anyone"]
 COORDINATES = [(name, field) for name, row in TABLE["types"].items() for field in row["fields"]]
 SUBJECTS = {"good": 1, "plain": 2, "firm": 8}
+ARGUMENTS = {
+    ("Query", "statistics"): '(place: "hunan-shaoyang", model: "hunan-comprehensive", by: REGION)',
+    ("Query", "parkIndices"): '(place: "hunan-shaoyang")',
+    ("Query", "inspectionSuggestion"): f'(subjectId: "{public_id("CreditSubject", 4000)}", field: "advertising")',
+    ("Score", "whatIf"): "(input: {})",
+    ("Score", "difference"): '(from: "2026-11-20", to: "2026-11-20")',
+}
+"""Of fields that take other than the usual ones."""
 _NUMBERS = count(1)
 
 
@@ -40,6 +58,7 @@ async def shared(
         database_url=f"sqlite+aiosqlite:///{path}", keys_file=keys_file, rate_burst=100_000, rate_per_second=100_000
     ) as opened:
         await add_what_nobody_sees(opened)
+        await add_figures(opened)
         for person in SUBJECTS:
             await opened.verify(await opened.code(person))
         yield opened
@@ -55,7 +74,28 @@ async def add_what_nobody_sees(city: City) -> None:
             await connection.execute(insert(baselines).values(terms | {"offer_id": number, "code_required": True}))
         values = {"id": 900, "place": "hunan-shaoyang", "sector": "park", "name": "测试公园", "registered_at": NOON}
         await connection.execute(insert(partners).values(uscc=fresh_uscc(), **values))
+        drafted = {"model": "sample", "version": "2026-01", "state": "DRAFT", "checksum": "0" * 64}
+        version = {"place": "hunan-shaoyang", "content": "", "cases": "", "drafted_by": "operator", "drafted_at": NOON}
+        await connection.execute(insert(model_versions).values(**drafted, **version))
+        step = {"step": 1, "act": "draft", "actor": "operator", "at": NOON, "reason": "", "evidence": {}}
+        await connection.execute(insert(model_steps).values(**drafted, **step))
         await connection.execute(update(catalogue_state).values(version=catalogue_state.c.version + 1))
+
+
+async def add_figures(city: City) -> None:
+    """Statistics of two months that warn, a park's index, and an enterprise of Hebei to inspect."""
+    key = {"place": "hunan-shaoyang", "model": "hunan-comprehensive"}
+    cells = {date(2026, 8, 1): {"A": 90, "D": 10}, date(2026, 11, 1): {"A": 90, "D": 30}}
+    row = subject_row(city.keys, kind=SubjectKind.ENTERPRISE, place="hebei", name="测试企业", number=fresh_uscc())
+    statements: list[Any] = [insert(subjects).values(id=4000, **row)]
+    for month, counts in cells.items():
+        statements.append(insert(statistics_takes).values(month=month, taken_at=NOON, **key))
+        for grade, number in counts.items():
+            cell = {"dimension": "region", "value": "430502", "grade": grade, "count": number}
+            statements.append(insert(grade_statistics).values(month=month, **key, **cell))
+    index = {"month": date(2026, 11, 1), "place": "hunan-shaoyang", "park": "shaoyang-etdz"}
+    statements.append(insert(park_indices).values(**index, points=1000, enterprises=10))
+    await city.write(*statements)
 
 
 def fresh_uscc() -> str:
@@ -104,6 +144,20 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             submitted = "mutation ($input: SubmitOfferInput!) { submitOffer(input: $input) { ... on Offer { id } } }"
             offer_ = await city.do(submitted, by="operator-2", **await given(city, "submitOffer", "operator-2"))
             return {"offerId": offer_["id"]}
+        case "pushResults":
+            nobody = {"subject": resident_id(date(1970, 1, 1), 7), "grade": "A", "resultOn": "2026-11-01"}
+            return request | {"model": "xiangxinfen", "results": [nobody]}
+        case "correctResult":
+            corrected = {"subjectId": public_id("CreditSubject", 3), "model": "xiangxinfen", "grade": "C+"}
+            return request | corrected | {"reason": "复核后更正"}
+        case "draftScoreModel":
+            return {"content": "id: sample", "cases": "[]"}
+        case "rollBackScoreModel":
+            return {"model": "nothing", "reason": "测试"}
+        case "simulateScoreModel" | "reviewScoreModel" | "shadowScoreModel" | "publishScoreModel":
+            return {"model": "nothing", "version": "2026-01"}
+        case "retireScoreModel" | "signDisparity":
+            return {"model": "nothing", "version": "2026-01"}
         case "unlawfulOffer":
             return {"offerId": public_id("Offer", 901)}
     raise KeyError(what)
@@ -115,7 +169,7 @@ def selection(kind: str, field: str) -> str:
     assert isinstance(found, (GraphQLObjectType, GraphQLInterfaceType))
     needed = {name for name, argument in found.fields[field].args.items() if isinstance(argument.type, GraphQLNonNull)}
     arguments = {"input": "(input: $input)", "id": '(id: "T2ZmZXI6MQ==")'}
-    text = field + "".join(arguments[name] for name in needed)
+    text = field + ARGUMENTS.get((kind, field), "".join(arguments[name] for name in needed if name in arguments))
     return text + (" { __typename }" if is_composite_type(get_named_type(found.fields[field].type)) else "")
 
 

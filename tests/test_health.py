@@ -64,7 +64,7 @@ async def test_nothing_else_is_served(city: City) -> None:
 async def test_the_key_set_shows_public_halves_of_receipt_and_proof_keys_alone(city: City) -> None:
     response = await city.client.get("/.well-known/jwks.json")
     keys = response.json()["keys"]
-    assert {key["purpose"] for key in keys} == {"receipt", "proof"}
+    assert {key["purpose"] for key in keys} == {"receipt", "proof", "results"}
     assert {name for key in keys for name in key} == {"kty", "crv", "x", "kid", "alg", "use", "purpose"}
     answer = await city.verify(await city.code("good"))
     assert check_receipt(city.keys, answer["receipt"])["outcome"] == "BENEFIT_APPLIES"

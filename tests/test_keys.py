@@ -14,7 +14,7 @@ from test_codes import rotated
 
 from api.app import open_state
 from core.errors import StartupError
-from core.keys import SECRET, SIGNING, b64decode, b64encode, load_keys, load_public_keys, new_key_file
+from core.keys import PUBLIC, SECRET, SIGNING, b64decode, b64encode, load_keys, load_public_keys, new_key_file
 from core.settings import Settings
 
 
@@ -55,9 +55,9 @@ def test_there_is_one_active_key_for_each_purpose_and_no_secret_serves_two(tmp_p
     keys = load_keys(path)
     active = [keys.active(purpose) for purpose in (*SIGNING, *SECRET)]
     assert [key.purpose for key in active] == [*SIGNING, *SECRET]
-    assert len({key.secret for key in active}) == len(active) == 8
+    assert len({key.secret for key in active}) == len(active) == 9
     assert {len(key.secret or b"") for key in active} == {32}
-    assert len({key.kid for key in active}) == 8
+    assert len({key.kid for key in active}) == 9
 
 
 def test_two_files_have_no_secret_in_common(tmp_path: Path) -> None:
@@ -150,16 +150,16 @@ def test_production_refuses_demonstration_keys_and_takes_its_own(tmp_path: Path)
     assert open_state(Settings(keys_file=own, **given)).keys.demo is False
 
 
-def test_the_public_set_has_public_members_of_receipt_and_proof_alone_the_retired_included(tmp_path: Path) -> None:
+def test_the_public_set_has_public_members_of_what_others_check_alone_the_retired_included(tmp_path: Path) -> None:
     path = key_file(tmp_path)
     (tmp_path / "new").mkdir()
     after = rotated(path, tmp_path / "new", "receipt")
     listed = after.jwks()["keys"]
-    assert sorted(key["purpose"] for key in listed) == ["proof", "receipt", "receipt"]
+    assert sorted(key["purpose"] for key in listed) == ["proof", "receipt", "receipt", "results"]
     assert {frozenset(key) for key in listed} == {
         frozenset({"kty", "crv", "x", "kid", "alg", "use", "purpose"}),
     }
-    assert {key["kid"] for key in listed} == {key.kid for purpose in ("receipt", "proof") for key in after.of(purpose)}  # type: ignore[arg-type]
+    assert {key["kid"] for key in listed} == {key.kid for purpose in PUBLIC for key in after.of(purpose)}
     told = orjson.dumps(after.jwks()).decode()
     for key in content_of(tmp_path / "new" / "rotated.json")["keys"]:
         assert key.get("d", "none") not in told

@@ -4,100 +4,18 @@ standard service, or the standard service plus what the offer adds; and no one d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from guard_offers import offer as make_terms
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
+from random_models import ADVERSE, HONOURS, ON, lives, models
 
 from legal.effects import Effect
 from partners.eligibility import Standing, WhyNot, why_not
-from scoring.checks import faults
 from scoring.engine import Record, Score, evaluate, no_record_grade
-from scoring.model import Model, ModelFile
-
-ON = date(2026, 11, 20)
-SOURCE = {"status": "illustrative", "reason": "drawn at random"}
-HONOURS, ADVERSE = ["h1", "h2"], ["a1", "a2"]
-WINDOWS = [None, "calendar-year", {"years": 2}, {"months": 6}, {"days": 45}]
-
-
-def sourced(**rule: Any) -> dict[str, Any]:
-    return rule | {"source": SOURCE}
-
-
-@st.composite
-def bands(draw: st.DrawFn) -> list[dict[str, int]]:
-    starts = sorted(draw(st.sets(st.integers(1, 6), min_size=1, max_size=3)))
-    points = sorted(draw(st.sets(st.integers(1, 120), min_size=len(starts), max_size=len(starts))))
-    return [{"at_least": start, "points": worth} for start, worth in zip(starts, points, strict=True)]
-
-
-@st.composite
-def rules(draw: st.DrawFn, number: int) -> dict[str, Any]:
-    """One rule of any operator."""
-    honour = draw(st.booleans())
-    items = draw(st.sets(st.sampled_from(HONOURS if honour else ADVERSE), min_size=1).map(sorted))
-    window = draw(st.sampled_from(WINDOWS))
-    operators = ["add", "add-by-count", "add-by-fact"] if honour else ["deduct", "deduct-by-count", "veto"]
-    operator = draw(st.sampled_from(operators))
-    rule: dict[str, Any] = {"id": f"r{number}", "label": "条", "op": operator, "items": items, "window": window}
-    if operator in ("add", "deduct"):
-        rule["each"] = draw(st.integers(1, 90))
-        rule["at_most"] = draw(st.none() | st.integers(90, 300))
-    elif operator in ("add-by-count", "deduct-by-count"):
-        rule["bands"] = draw(bands())
-    elif operator == "add-by-fact":
-        rule = {"id": f"r{number}", "label": "条", "op": operator, "fact": "hours", "bands": draw(bands())}
-    return sourced(**rule)
-
-
-@st.composite
-def models(draw: st.DrawFn) -> Model:
-    """A model that the checks of the loader accept."""
-    base = draw(st.integers(300, 700))
-    # Around the base, so that both what is earned and what is lost moves people between grades.
-    above = draw(st.sets(st.integers(1, 60), min_size=1, max_size=3))
-    below = draw(st.sets(st.integers(0, 200), max_size=2))
-    cuts = sorted({base + step for step in above} | {base - step for step in below}, reverse=True)
-    grades: list[dict[str, Any]] = [{"code": f"G{n}", "name": f"G{n}", "at_least": cut} for n, cut in enumerate(cuts)]
-    file = {
-        "id": "drawn",
-        "version": "2026-01",
-        "name": "随机模型",
-        "subject": "person",
-        "in_force_from": date(2020, 1, 1),
-        "source": SOURCE,
-        "items": {item: {"label": item, "nature": "honour"} for item in HONOURS}
-        | {item: {"label": item, "nature": "adverse"} for item in ADVERSE},
-        "facts": {"hours": {"label": "时长", "type": "number", "at_most": 1000}},
-        "method": {
-            "type": "points",
-            "base": sourced(points=base),
-            "rules": [draw(rules(number)) for number in range(draw(st.integers(1, 5)))],
-            "floor": 0,
-            "ceiling": draw(st.none() | st.integers(1000, 1500)),
-        },
-        "grades": [*grades, {"code": "last", "name": "last"}],
-        "grades_source": SOURCE,
-    }
-    parsed = ModelFile.model_validate(file)
-    unreachable = [fault for fault in faults(parsed) if fault[0][0] != "grades"]
-    assume(not unreachable)
-    return Model.model_construct(**dict(parsed), place="here", checksum="0" * 64)
-
-
-@st.composite
-def lives(draw: st.DrawFn) -> list[Record]:
-    """Records of one person, good and bad, of any age, some removed."""
-    found = []
-    for number in range(draw(st.integers(0, 6))):
-        occurred_on = ON - timedelta(days=draw(st.integers(-5, 900)))
-        removed_on = draw(st.none() | st.integers(-30, 30).map(lambda days: ON + timedelta(days=days)))
-        item = draw(st.sampled_from(HONOURS + ADVERSE))
-        found.append(Record(item, occurred_on, removed_on, draw(st.booleans()), None, str(number)))
-    return found
+from scoring.model import Model
 
 
 @dataclass(frozen=True)

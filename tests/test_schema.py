@@ -120,6 +120,14 @@ PERSONAL = {
     "AccessEvent",
     "CreditSubject",
     "Benefit",
+    "ScoreHistoryConnection",
+    "ScoreHistoryEdge",
+    "ScoreHistoryEntry",
+    "ScoreDifference",
+    "WhatIf",
+    "PushedResults",
+    "UnappliedRow",
+    "CorrectedResult",
 }
 PERSONAL_WORDS = re.compile("score|grade|record|reason|threshold|points|whynot", re.IGNORECASE)
 PARTNERS_MUTATIONS = ("verifyCreditCode", "redeemBenefit", "reverseRedemption")

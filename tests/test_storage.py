@@ -34,6 +34,14 @@ NOT_ABOUT_A_SUBJECT = {
     "quotas": "belong to the offer",
     "catalogue_state": "one row",
     "answers": "belong to the partner that asked",
+    "result_batches": "belong to the issuer",
+    "outbox": "what waits to be sent, sealed",
+    "model_versions": "reference data",
+    "model_steps": "belong to the version of a model",
+    "model_reports": "belong to the step",
+    "statistics_takes": "are about a month",
+    "grade_statistics": "are about ten or more",
+    "park_indices": "are about ten or more",
     "security_events": "what cannot be attributed to anybody, and alarms",
 }
 """Tables whose key does not begin with the subject, and why."""

@@ -16,6 +16,7 @@ from api.ids import public_id, uuid_of
 from core.audit import audit_entries
 from partners.codes import issue_code
 from partners.tables import accounts
+from scoring.inputs import Inputs
 from scoring.scores import refresh_scores
 from scoring.tables import credit_records, enrollments, facts, scores, subjects
 
@@ -156,7 +157,7 @@ async def test_a_stored_score_stops_counting_on_the_day_a_record_is_removed(city
 async def test_a_record_that_arrives_while_a_scan_makes_the_score_is_not_forgotten(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = scoring.scores.evaluate_subject
+    read = scoring.scores.read_inputs
     held: list[asyncio.Task[None]] = []
 
     async def record_arrives() -> None:
@@ -167,16 +168,16 @@ async def test_a_record_that_arrives_while_a_scan_makes_the_score_is_not_forgott
             model = city.state.rulebook.models.get("xiangxinfen")
             await refresh_scores(connection, subject_id=1, models=[model], now=city.now)
 
-    async def slowly(*args: Any, **given: Any) -> list[dict[str, Any]]:
-        rows = await evaluate(*args, **given)
-        monkeypatch.setattr(scoring.scores, "evaluate_subject", evaluate)
+    async def slowly(*args: Any, **given: Any) -> dict[int, Inputs]:
+        known = await read(*args, **given)
+        monkeypatch.setattr(scoring.scores, "read_inputs", read)
         held.append(asyncio.create_task(record_arrives()))
         # The change is done before the scan goes on, or waits for it: both are right.
         await asyncio.wait(held, timeout=0.5)
-        return rows
+        return known
 
     code = await city.code("good")
-    monkeypatch.setattr(scoring.scores, "evaluate_subject", slowly)
+    monkeypatch.setattr(scoring.scores, "read_inputs", slowly)
     await city.verify(code)
     await asyncio.gather(*held)
     assert (await city.verify(await city.code("good")))["outcome"] == "STANDARD_SERVICE"

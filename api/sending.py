@@ -1,0 +1,99 @@
+"""Sends what waits in the outbox to the platform above. One thing to know: what is sent is signed here, at the moment
+of sending, and its `jti` is the same at every attempt, so that the receiver takes it once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import httpx
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.context import State
+from core.database import Database
+from core.errors import StartupError
+from core.identifiers import new_id
+from core.keys import Keys
+from core.settings import Settings
+from core.signing import sign
+from partners.tables import security_events
+from scoring.outbox import Parcel, Pass, Undelivered, send_due
+from scoring.results import UPSTREAM
+
+log = logging.getLogger("xinyi.outbox")
+SECONDS_BETWEEN = 30
+TIMEOUT_SECONDS = 10
+
+
+async def send_once(database: Database, keys: Keys, settings: Settings, *, now: datetime) -> Pass:
+    """Send whatever is due.
+
+    Raises:
+        StartupError: no address is set, or one without encryption outside the demo.
+    """
+    url = settings.upstream_url
+    if url is None:
+        raise StartupError("没有设置上级平台地址。请设置 XINYI_UPSTREAM_URL 后重试;待发内容仍在发件箱中。")
+    if not url.startswith("https://") and settings.environment != "demo":
+        raise StartupError("XINYI_UPSTREAM_URL 须以 https:// 开头:发送的内容含身份信息。")
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+
+        async def deliver(parcel: Parcel) -> None:
+            if parcel.destination != UPSTREAM:
+                raise Undelivered("没有登记这个接收方")
+            payload = dict(parcel.payload)
+            claims = {
+                "iss": settings.issuer,
+                "iat": int(now.timestamp()),
+                "jti": str(parcel.id),
+                "aud": url,
+                "model": payload.pop("model"),
+                "results": [payload],
+            }
+            try:
+                response = await client.post(
+                    url, content=sign(keys, "results", claims), headers={"content-type": "application/jose"}
+                )
+            except httpx.HTTPError as error:
+                raise Undelivered(type(error).__name__) from error
+            if not response.is_success:
+                raise Undelivered(f"HTTP {response.status_code}")
+
+        return await send_due(database, keys, deliver=deliver, alarm=_raise_alarm, now=now)
+
+
+@asynccontextmanager
+async def sending(state: State) -> AsyncIterator[None]:
+    """Send in the background as long as the application runs, where an address is set."""
+    if state.settings.upstream_url is None:
+        yield
+        return
+    task = asyncio.create_task(_keep_sending(state))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _keep_sending(state: State) -> None:
+    while True:
+        try:
+            done = await send_once(state.database, state.keys, state.settings, now=state.clock())
+            if any(done):
+                log.info("outbox", extra=done._asdict())
+        except Exception:  # the next pass may do better, and nothing is lost meanwhile
+            log.exception("outbox")
+        await asyncio.sleep(SECONDS_BETWEEN)
+
+
+async def _raise_alarm(connection: AsyncConnection, parcel: Parcel, error: str, now: datetime) -> None:
+    log.error("outbox gave up", extra={"parcel": str(parcel.id), "topic": parcel.topic, "error": error})
+    detail = {"parcel": str(parcel.id), "topic": parcel.topic, "attempts": parcel.attempts, "error": error}
+    alarm = {"id": new_id(), "at": now, "kind": "OUTBOX_FAILED", "partner_id": None, "detail": detail}
+    await connection.execute(insert(security_events).values(alarm))

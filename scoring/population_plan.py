@@ -1,0 +1,277 @@
+"""What a statement over everybody has to add up, and the statement itself. One thing to know: all sums come from one
+pass over the records and the subjects, so that no join is needed and no record is read twice.
+
+It is made of stages: what counts is added up by subject, then worked out step by step. All numbers are integers of
+hundredths, wide enough for any sum; the one division is `half_up`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import reduce
+from typing import Literal, TypeAlias
+
+from sqlglot import exp
+
+from scoring.model import EachPeriod
+
+Dialect: TypeAlias = Literal["duckdb", "spark", "postgres"]
+Expression: TypeAlias = exp.Expr
+WIDE = {"duckdb": "INT128", "spark": "DECIMAL(38, 0)", "postgres": "DECIMAL"}
+"""The widest integers of each engine; a sum beyond them is an error there, never a wrong number."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One figure for each subject, over those records of `items` that occurred after `after`, up to `until`."""
+
+    items: tuple[str, ...]
+    after: date | None
+    until: date
+    only: tuple[Expression, ...] = ()
+    """What else must be true of a record."""
+    value: Expression | None = None
+    """What is added up, in hundredths; None counts records."""
+    in_points: bool = False
+    """Whether `value` is in points, not hundredths: a decimal column is added up faster than its hundredfold."""
+
+
+@dataclass
+class Plan:
+    """What a statement has to work out, noted while the model is walked through."""
+
+    dialect: Dialect
+    on: date
+    with_facts: bool
+    sums: dict[Sum, str] = field(default_factory=dict)
+    by_period: dict[tuple[Sum, EachPeriod], str] = field(default_factory=dict)
+    facts: dict[tuple[str, str], str] = field(default_factory=dict)
+    steps: dict[str, Expression] = field(default_factory=dict)
+
+    def wide(self, value: Expression | int) -> Expression:
+        """The value as the widest integer."""
+        return exp.cast(integer(value), exp.DataType.build(WIDE[self.dialect], dialect=self.dialect))
+
+    def addend(self, value: Expression) -> Expression:
+        """The value as what is added up: Spark alone keeps a sum as narrow as its terms."""
+        return self.wide(value) if self.dialect == "spark" else value
+
+    def add_up(self, wanted: Sum) -> Expression:
+        """The column of that sum; a sum asked for twice is made once."""
+        return column(self.sums.setdefault(wanted, f"n{len(self.sums)}"))
+
+    def add_up_periods(self, wanted: Sum, period: EachPeriod) -> Expression:
+        """The column of that sum, each period of the calendar capped."""
+        name = self.by_period.setdefault((wanted, period), f"p{len(self.by_period)}")
+        return exp.func("COALESCE", column(name), integer(0))
+
+    def fact(self, name: str, figure: Literal["value", "product", "weight"]) -> Expression:
+        """The column of a fact: its value, the sum of scores by weight, or that of weights; null where absent."""
+        if not self.with_facts:
+            return self.wide(exp.null())
+        return column(self.facts.setdefault((name, figure), f"f{len(self.facts)}"))
+
+    def define(self, value: Expression) -> Expression:
+        """A column of that value, for use in later steps."""
+        name = f"s{len(self.steps)}"
+        self.steps[name] = value
+        return column(name)
+
+
+def statement(plan: Plan, query: exp.Select) -> exp.Select:
+    """`query` over the last stage, all columns of the plan made before it."""
+    stages: list[tuple[str, exp.Select]] = [("counted", _counted(plan))]
+    joined = exp.select("counted.*").from_("counted")
+    for number, period in enumerate(("calendar-year", "calendar-month")):
+        sums = {name: (wanted, each) for (wanted, each), name in plan.by_period.items() if each.period == period}
+        if sums:
+            stages += [
+                (f"periods_{number}", _by_period(plan, sums, period)),
+                (f"capped_{number}", _capped(plan, sums, number)),
+            ]
+            joined = joined.select(*(column(name) for name in sums)).join(
+                f"capped_{number}", using="subject", join_type="left"
+            )
+    if plan.facts:
+        stages.append(("known", _known(plan)))
+        joined = joined.select(*(column(name) for name in plan.facts.values()))
+        joined = joined.join("known", using="subject", join_type="left")
+    stages.append(("stage_0", joined))
+    levels: dict[str, int] = {}
+    for name, value in plan.steps.items():
+        levels[name] = 1 + max((levels.get(column.name, 0) for column in value.find_all(exp.Column)), default=0)
+    for level in range(1, max(levels.values(), default=0) + 1):
+        made = [exp.alias_(plan.steps[name], name) for name, at in levels.items() if at == level]
+        stages.append((f"stage_{level}", exp.select("*", *made).from_(f"stage_{level - 1}")))
+    query = query.from_(stages[-1][0])
+    for name, stage in stages:
+        query = query.with_(name, as_=stage)
+    return query
+
+
+def _counted(plan: Plan) -> exp.Select:
+    """Every subject once, with its sums: subjects and records in one pass, so that no join is needed."""
+    subject, listed = column("subject"), column("listed")
+    if not plan.sums:
+        return exp.select(subject).from_("subjects").group_by(subject)
+    figures = _figures(plan.sums)
+    records = exp.select(subject, exp.alias_(exp.null(), "listed"), *figures.values()).from_("records")
+    subjects = exp.select(
+        subject, exp.alias_(integer(1), "listed"), *(exp.alias_(exp.null(), name) for name in figures)
+    ).from_("subjects")
+    both = exp.union(subjects, records.where(_relevant(plan, plan.sums)), distinct=False)
+    made = [exp.alias_(_added_up(plan, wanted, name), name) for wanted, name in plan.sums.items()]
+    return (
+        exp.select(subject, *made)
+        .from_(both.subquery("everything"))
+        .group_by(subject)
+        .having(exp.Count(this=listed) > integer(0))
+    )
+
+
+def _by_period(plan: Plan, sums: dict[str, tuple[Sum, EachPeriod]], period: str) -> exp.Select:
+    wanted = {one: name for name, (one, _) in sums.items()}
+    day = column("occurred_on")
+    keys: list[Expression] = [column("subject"), exp.Extract(this=exp.var("YEAR"), expression=day)]
+    if period == "calendar-month":
+        keys.append(exp.Extract(this=exp.var("MONTH"), expression=day.copy()))
+    figures = exp.select("subject", "occurred_on", *_figures(wanted).values()).from_("records")
+    made = [exp.alias_(_added_up(plan, one, name), name) for one, name in wanted.items()]
+    return (
+        exp.select(column("subject"), *made)
+        .from_(figures.where(_relevant(plan, wanted)).subquery("figures"))
+        .group_by(*keys)
+    )
+
+
+def _capped(plan: Plan, sums: dict[str, tuple[Sum, EachPeriod]], number: int) -> exp.Select:
+    made = [
+        exp.alias_(exp.func("SUM", exp.func("LEAST", column(name), plan.wide(period.at_most))), name)
+        for name, (_, period) in sums.items()
+    ]
+    return exp.select(column("subject"), *made).from_(f"periods_{number}").group_by(column("subject"))
+
+
+def _known(plan: Plan) -> exp.Select:
+    """The facts of each subject, a column for each figure, in hundredths (a product in ten-thousandths)."""
+    value, weight = (plan.wide(exp.Mul(this=column(name), expression=integer(100))) for name in ("value", "weight"))
+
+    def of(aggregate: str, figure: Expression, condition: Expression) -> Expression:
+        return exp.func(aggregate, exp.case().when(condition, figure.copy()))
+
+    figures = {
+        "value": lambda condition: of("MAX", value, condition),
+        "product": lambda condition: of("SUM", exp.Mul(this=value, expression=weight), condition),
+        "weight": lambda condition: of("SUM", weight, condition),
+    }
+    made = [
+        exp.alias_(figures[figure](column("fact").eq(exp.Literal.string(fact))), name)
+        for (fact, figure), name in plan.facts.items()
+    ]
+    return exp.select(column("subject"), *made).from_("facts").group_by(column("subject"))
+
+
+def _relevant(plan: Plan, sums: Iterable[Sum]) -> Expression:
+    """The records that any of the sums looks at: live on the day and young enough for some rule."""
+    oldest = _oldest(sums)
+    latest = max(one.until for one in sums)
+    by_cutoff: dict[date | None, list[str]] = {}
+    for item, cutoff in oldest.items():
+        by_cutoff.setdefault(cutoff, []).append(item)
+    # Whatever is younger than the narrowest window is let in by its day alone: that is the cheapest question.
+    narrowest = max(by_cutoff, key=lambda cutoff: cutoff or date.min)
+    looked_at = [
+        after(cutoff) if cutoff == narrowest else exp.and_(_item_in(items), after(cutoff))
+        for cutoff, items in by_cutoff.items()
+    ]
+    removed = column("removed_on")
+    return exp.and_(
+        column("occurred_on") <= written_day(latest),
+        exp.or_(removed.is_(exp.null()), removed.copy() > written_day(plan.on)),
+        exp.or_(*looked_at),
+    )
+
+
+def _oldest(sums: Iterable[Sum]) -> dict[str, date | None]:
+    """By item, the cutoff of the widest window that any sum gives it; None where one has no window."""
+    found: dict[str, date | None] = {}
+    for one in sums:
+        for item in one.items:
+            before = found.get(item, one.after)
+            found[item] = None if before is None or one.after is None else min(before, one.after)
+    return found
+
+
+def _figures(sums: Mapping[Sum, str]) -> dict[str, Expression]:
+    """By name, what one relevant record brings to each sum; null where it brings nothing."""
+    oldest, latest = _oldest(sums), max(one.until for one in sums)
+    figures = {}
+    for one, name in sums.items():
+        conditions = [_item_in(one.items)]
+        # What the filter of the scan has seen to already is not asked again.
+        if one.after is not None and any(oldest[item] != one.after for item in one.items):
+            conditions.append(after(one.after))
+        if one.until != latest:
+            conditions.append(column("occurred_on") <= written_day(one.until))
+        case = exp.case().when(
+            exp.and_(*conditions, *(condition.copy() for condition in one.only)),
+            integer(1) if one.value is None else one.value.copy(),
+        )
+        figures[name] = exp.alias_(case, name)
+    return figures
+
+
+def _added_up(plan: Plan, wanted: Sum, name: str) -> Expression:
+    """The sum of a figure over a subject's records; 0 where there are none."""
+    if wanted.value is None:
+        return exp.Count(this=column(name))
+    total: Expression = exp.func("SUM", column(name))
+    if wanted.in_points:
+        # Wide enough for 10¹² records; one digit more and the product would have no decimal type.
+        total = plan.wide(exp.cast(total, exp.DataType.build("DECIMAL(30, 2)")) * integer(100))
+    return exp.func("COALESCE", total, plan.wide(0))
+
+
+def half_up(above: Expression, below: Expression) -> Expression:
+    """`values.half_up` of two integers that are not negative: there, cutting off is rounding down."""
+    doubled = exp.paren(exp.Mul(this=integer(2), expression=exp.paren(above)) + exp.paren(below))
+    return exp.IntDiv(this=doubled, expression=exp.paren(exp.Mul(this=integer(2), expression=exp.paren(below.copy()))))
+
+
+def plus(terms: Sequence[Expression]) -> Expression:
+    """The sum of one or more terms."""
+    return reduce(lambda left, right: exp.Add(this=left, expression=exp.paren(right)), (term.copy() for term in terms))
+
+
+def times(factors: Sequence[Expression]) -> Expression:
+    """The product of one or more factors."""
+    return reduce(
+        lambda left, right: exp.Mul(this=exp.paren(left), expression=exp.paren(right)),
+        (factor.copy() for factor in factors),
+    )
+
+
+def _item_in(items: Sequence[str]) -> Expression:
+    return column("item").isin(*(exp.Literal.string(item) for item in sorted(items)))
+
+
+def after(day: date | None) -> Expression:
+    """Whether a record occurred after that day; every one did, where there is none."""
+    return exp.true() if day is None else column("occurred_on") > written_day(day)
+
+
+def column(name: str) -> exp.Column:
+    """A column by name."""
+    return exp.column(name, quoted=True)
+
+
+def integer(value: Expression | int) -> Expression:
+    """An integer as written; an expression stays as it is."""
+    return exp.Literal.number(value) if isinstance(value, int) else value
+
+
+def written_day(day: date) -> Expression:
+    """A day as written."""
+    return exp.cast(exp.Literal.string(day.isoformat()), exp.DataType.build("DATE"))
