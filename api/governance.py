@@ -1,5 +1,5 @@
 """Operators' and reviewers' work on score models: drafting, simulating, reviewing, publishing, rolling back. One thing
-to know: nothing here is about a person; a simulation shows people in tens, and the page itself comes by command line."""
+to know: nothing here is about a person; simulations count people in tens, and the page comes by command line."""
 
 from __future__ import annotations
 

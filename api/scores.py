@@ -19,7 +19,7 @@ from api.pagination import After, First
 from api.permissions import SUBJECT, access
 from api.whatif import WhatIf, WhatIfInput, answer_what_if
 from core.clock import day_of
-from core.errors import ExpectedError
+from core.errors import BadInput, ExpectedError
 from scoring.headlines import headlines
 from scoring.history import Timeline
 from scoring.inputs import Inputs, Snapshot, read_snapshots, result_on
@@ -27,6 +27,8 @@ from scoring.model import Model
 from scoring.scores import SubjectDataFault, SubjectScore, as_result, known_of
 
 T = TypeVar("T")
+MOST_EVALUATIONS = 50
+"""How often a request may ask about the past and the possible."""
 
 
 class UnderReview(ExpectedError):
@@ -44,6 +46,17 @@ class Known:
         self._inputs: asyncio.Future[Inputs] | None = None
         self._snapshots: asyncio.Future[list[Snapshot]] | None = None
         self._timelines: dict[str, Timeline] = {}
+        self._evaluations = 0
+
+    def count_evaluation(self) -> None:
+        """Note that the past or the possible is asked about once more: each time is up to a year's worth of work.
+
+        Raises:
+            BadInput: too often in one request.
+        """
+        self._evaluations += 1
+        if self._evaluations > MOST_EVALUATIONS:
+            raise BadInput(f"history、difference、whatIf 在一次请求中合计最多 {MOST_EVALUATIONS} 次。请分几次查询。")
 
     async def inputs(self) -> Inputs:
         """What scores are made from now."""
@@ -75,6 +88,10 @@ class Score:
     model: ScoreModel = strawberry.field(description="The model.")
     points: Decimal | None = strawberry.field(description="Points; null where the model has none or could not speak.")
     grade: Grade | None = strawberry.field(description="Grade; null where the model could not speak.")
+    benefit_grade: Grade | None = strawberry.field(
+        description="The grade that counts for benefits, where it is better than `grade`."
+    )
+    benefit_grade_reason: str | None = strawberry.field(description="Why that one counts.")
     reason: str | None = strawberry.field(description="Why the model could not speak; it never counts against anybody.")
     lines: list[ScoreLine] = strawberry.field(description="Every rule that contributed.")
     evaluated_at: datetime = strawberry.field(description="When it was made.")
@@ -109,6 +126,7 @@ class Score:
         ] = None,
     ) -> ScoreHistoryConnection:
         """Made again from what was known, a page at a time."""
+        self.known.count_evaluation()
         timeline = await self.known.timeline(self.by)
         return history_page(timeline, first=first, after=after, since=from_, until=until, today=self.known.today)
 
@@ -119,6 +137,7 @@ class Score:
         to: Annotated[date, strawberry.argument(description="The later day, not after today.")],
     ) -> ScoreDifference | None:
         """Against the same model, each day under its version."""
+        self.known.count_evaluation()
         timeline = await self.known.timeline(self.by)
         return difference_of(timeline, since=from_, until=to, today=self.known.today)
 
@@ -128,6 +147,7 @@ class Score:
         input: Annotated[WhatIfInput, strawberry.argument(description="What is supposed.")],  # noqa: A002
     ) -> WhatIf:
         """By the same rules as the score itself."""
+        self.known.count_evaluation()
         models = self.known.context.state.rulebook.models
         try:
             inputs = await self.known.inputs()
@@ -139,14 +159,16 @@ class Score:
 
 def score_of(score: SubjectScore, model: Model, known: Known) -> Score:
     """A stored score as the subject sees it."""
-    grade = next((grade for grade in model.grades if grade.code == score.grade), None)
+    ladder = {grade.code: grade for grade in model.grades}
     return Score(
         held=score,
         by=model,
         known=known,
         model=model_of(model),
         points=points_of(score.points),
-        grade=grade_of(grade),
+        grade=grade_of(ladder.get(score.grade or "")),
+        benefit_grade=grade_of(ladder.get(score.better_grade or "")),
+        benefit_grade_reason=score.better_why,
         reason=score.reason,
         lines=[
             ScoreLine(

@@ -100,7 +100,7 @@ def withdraw(issuer: str, batch: str, data: Path | None) -> None:
 @click.option("--grade", default="A", show_default=True, help="没有 ROWS 时:给这位市民的等级。")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="写到此文件,默认输出到屏幕。")
 @DATA
-def sign(rows: Path | None, model: str, citizen: int, grade: str, out: Path | None, data: Path | None) -> None:
+def sign(*, rows: Path | None, model: str, citizen: int, grade: str, out: Path | None, data: Path | None) -> None:
     """演示:以省级平台的身份签发一份结果文件。ROWS 为 JSON 行,每行 subject、points、grade、resultOn、validUntil。"""
     from uuid import uuid4
 

@@ -96,6 +96,7 @@ def simulate(
 def _after(name: str, place: str | None, *, models: Models, places: Places) -> Model:
     """The new version: of a file, or of the deployment's folders."""
     from core.datafile import RuleFile
+    from scoring.model import ModelFile
     from scoring.models import UnknownModel, read_models
 
     if not name.endswith((".yaml", ".yml")):
@@ -103,9 +104,8 @@ def _after(name: str, place: str | None, *, models: Models, places: Places) -> M
         return models.version(model_id, version) if version else models.get(model_id)
     path = Path(name)
     file = RuleFile(path, root=path.parent)
-    named = file.content.get("id") if isinstance(file.content, dict) else None
     try:
-        home = models.get(str(named)).place
+        home = models.get(file.parse(ModelFile).id).place
     except UnknownModel:
         home = place or ""
     if home not in places:

@@ -19,10 +19,11 @@ from legal.terms import Ladder
 from partners.kinds import BenefitKind, benefit_kinds
 from scoring.deadlines import load_deadlines
 from scoring.engine import no_record_grade
+from scoring.inputs import Inputs, result_on
 from scoring.inspection import InspectionRules, load_inspections
-from scoring.model import Model
+from scoring.model import Grade, Model, Recognition
 from scoring.models import Models, load_models
-from scoring.recognition import Recognition, load_recognitions
+from scoring.recognition import load_recognitions
 from scoring.scores import SubjectDataFault
 from scoring.statistics import StatisticsRules, load_statistics
 from scoring.versions import PublishedVersion, join_versions, published_versions
@@ -47,8 +48,7 @@ class Rulebook:
     """These and the versions published here, as they hold from day to day."""
     protected: Mapping[str, ProtectedList]
     notice: EnrollmentNotice
-    recognitions: Mapping[str, tuple[Recognition, ...]]
-    """By place, inherited ones included."""
+    recognitions: tuple[Recognition, ...]
     inspections: Mapping[str, InspectionRules]
     """Of the places that have some."""
     statistics: StatisticsRules
@@ -81,7 +81,7 @@ class Rulebook:
 
     def ladder(self, model: Model, *, on: date) -> Ladder:
         """What the guard needs to know of a model on that day."""
-        unrecorded = no_record_grade(model, on)
+        unrecorded = _best_no_record_grade(model, on)
         return Ladder(
             model=model.id,
             subject=model.subject,
@@ -89,6 +89,12 @@ class Rulebook:
             no_record=unrecorded.code if unrecorded else None,
             checksum=model.checksum,
         )
+
+
+def _best_no_record_grade(model: Model, on: date) -> Grade | None:
+    """What counts for somebody with no record: on days of grace, the better of what the two versions give."""
+    better = result_on(model, Inputs(), on=on).better
+    return better.grade if better else no_record_grade(model, on)
 
 
 def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
@@ -104,6 +110,8 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
         raise StartupError(f"XINYI_PLACES 中的 {'、'.join(unknown)} 不存在。现有:{'、'.join(places)}。")
     load_deadlines(places)
     models = load_models(places)
+    recognitions = load_recognitions(places, models)
+    models = models.recognising(recognitions)
     return Rulebook(
         places=places,
         served=served or tuple(places),
@@ -111,7 +119,7 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
         models=models,
         protected={code: load_protected(places, code) for code in places},
         notice=RuleFile(root / "cn" / "enrollment-notice.yaml", root=root).parse(EnrollmentNotice),
-        recognitions=load_recognitions(places, models),
+        recognitions=recognitions,
         inspections=load_inspections(places, models),
         statistics=load_statistics(places, models),
     )
@@ -126,5 +134,5 @@ async def with_published(connection: AsyncConnection, rulebook: Rulebook) -> Rul
     published = await published_versions(connection)
     if published == rulebook.published:
         return rulebook
-    models = join_versions(rulebook.founding, published, rulebook.places)
+    models = join_versions(rulebook.founding, published, rulebook.places).recognising(rulebook.recognitions)
     return replace(rulebook, models=models, published=published)

@@ -65,7 +65,7 @@ class SubjectStanding:
 
     def towards(self, offer: Offer, *, used: int = 0) -> Standing:
         """The standing that decides about an offer."""
-        grade = next((score.grade for score in self.scores if score.model == offer.model.id), None)
+        grade = next((score.counting_grade for score in self.scores if score.model == offer.model.id), None)
         return Standing(
             kind=self.kind,
             lineage=self.lineage,

@@ -253,10 +253,10 @@ async def _standing(
 async def _grade(connection: AsyncConnection, row: Any, *, subject_id: int, model: Model, now: datetime) -> str | None:
     """The subject's grade now: the stored one while it is true, else one made afresh and stored."""
     if row.model is not None and is_current(row, model, on=day_of(now)):
-        grade: str | None = row.grade
+        grade: str | None = row.better_grade or row.grade
     else:
         (score,) = await refresh_scores(connection, subject_id=subject_id, models=[model], now=now)
-        grade = score.grade
+        grade = score.counting_grade
     if grade is not None and grade not in {known.code for known in model.grades}:
         raise SubjectDataFault(f"{model.id}: unknown grade")
     return grade

@@ -94,8 +94,8 @@ def _is_same(one: Result, other: Result) -> bool:
 def _shown(result: Result) -> tuple[object, ...]:
     score = result.score
     if isinstance(score, NotAssessed):
-        return score.model.checksum, score.reason
-    return score.model.checksum, score.points, score.grade, score.lines, result.pushed
+        return score.model.checksum, score.reason, result.better
+    return score.model.checksum, score.points, score.grade, score.lines, result.pushed, result.better
 
 
 def changes_between(before: Result, after: Result) -> list[str]:

@@ -7,7 +7,7 @@ any earlier score is made again from what was known then (《黑龙江省社会�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.identifiers import new_id
 from scoring.engine import NotAssessed, Record, Score, ScoreLine, evaluate
 from scoring.model import Grade, Model
+from scoring.recognition import ForeignGrade, recognised_grade
 from scoring.tables import credit_records, facts, pushed_results, score_inputs
 
 Origin = Literal["computed", "pushed", "corrected"]
@@ -47,11 +48,20 @@ class Inputs(NamedTuple):
     pushed: tuple[PushedResult, ...] = ()
 
 
+class BetterGrade(NamedTuple):
+    """A grade that counts for benefits because it is better than the score's own."""
+
+    grade: Grade
+    why: str
+    """For the subject, in a plain sentence."""
+
+
 class Result(NamedTuple):
     """What holds on a day: the score, and the pushed result that it is, if it is one."""
 
     score: Score | NotAssessed
     pushed: PushedResult | None = None
+    better: BetterGrade | None = None
 
     @property
     def origin(self) -> Origin:
@@ -86,7 +96,56 @@ def result_on(model: Model, inputs: Inputs, *, on: date) -> Result:
     else:
         score = evaluate(model, records=inputs.records, facts=model.read_facts(inputs.facts), on=on)
     ends = [*later, *([] if score.valid_until is None else [score.valid_until])]
-    return Result(score._replace(valid_until=min(ends, default=None)), pushed)
+    better = _better_grade(model, inputs, score, on, ends)
+    return Result(score._replace(valid_until=min(ends, default=None)), pushed, better)
+
+
+def _better_grade(
+    model: Model, inputs: Inputs, score: Score | NotAssessed, on: date, ends: list[date]
+) -> BetterGrade | None:
+    """The best grade that another rule gives, where it is better than the score's own; `ends` gets the days on which
+    that may change."""
+    found = [*_before_the_change(model, inputs, on, ends), *_recognised(model, inputs, on, ends)]
+    best = min(found, key=lambda one: model.rank(one.grade.code), default=None)
+    own = score.grade if isinstance(score, Score) else None
+    return None if best is None or (own is not None and model.at_least(own.code, best.grade.code)) else best
+
+
+def _before_the_change(model: Model, inputs: Inputs, on: date, ends: list[date]) -> Iterator[BetterGrade]:
+    """What the version before would still give: nobody loses a benefit at once because the rules changed."""
+    earlier = model.version_before(on)
+    if earlier is None:
+        return
+    version, until = earlier
+    then = result_on(version, inputs, on=on)
+    ends += [day for day in (until, then.score.valid_until) if day is not None]
+    grade = then.better.grade if then.better else getattr(then.score, "grade", None)
+    same = next((one for one in model.grades if grade is not None and one.code == grade.code), None)
+    if same is not None:
+        kept = f"保留到 {until} 前" if until else "继续保留"
+        yield BetterGrade(same, f"评分模型改版前({version.version} 版)的等级较好,享受优惠时{kept}。")
+
+
+def _recognised(model: Model, inputs: Inputs, on: date, ends: list[date]) -> Iterator[BetterGrade]:
+    """What results of other places are recognised as."""
+    if not model.recognitions:
+        return
+    wanted = {table.of for table in model.recognitions}
+    results = [
+        ForeignGrade(pushed.model, pushed.grade, pushed.result_on, pushed.valid_until)
+        for pushed in inputs.pushed
+        if pushed.model in wanted
+    ]
+    if not results:
+        return
+    days = [day for result in results for day in (result.from_on, result.until_on)]
+    days += [day for table in model.recognitions for day in (table.in_force_from, table.in_force_until)]
+    ends += [day for day in days if day is not None and day > on]
+    found = recognised_grade(model, recognitions=model.recognitions, results=results, on=on)
+    if found is not None:
+        grade = next(one for one in model.grades if one.code == found.grade)
+        source = found.recognition.source
+        yield BetterGrade(grade, f"外地评价结果({found.result.grade})得到承认,依据{source.title or source.reason}。")
 
 
 _LABELS = {"pushed": "推送的评价结果", "corrected": "更正后的评价结果"}

@@ -313,6 +313,23 @@ class ModelFile(_Sourced):
     grades_source: Source
 
 
+class Recognition(Document):
+    """One table: from grades of another place's model `of` to grades of the local `model`. `in_force_until` is
+    exclusive."""
+
+    id: Code
+    model: Code
+    of: Code
+    in_force_from: date
+    in_force_until: date | None = None
+    grades: Annotated[dict[str, str], Field(min_length=1)]
+    source: Source
+
+    def is_in_force(self, on: date) -> bool:
+        """Whether it holds on that day."""
+        return self.in_force_from <= on and (self.in_force_until is None or on < self.in_force_until)
+
+
 class Model(ModelFile):
     """A model in use: its file, where it stands, and a SHA-256 of the file and of those that it is built on."""
 
@@ -322,13 +339,15 @@ class Model(ModelFile):
     """The models it is built on: by id of the part in a composition, as `of` in a standing."""
     before: Model | None = None
     """The version that was in force until this one began."""
+    recognitions: tuple[Recognition, ...] = ()
+    """Which results of other places' models its place recognises."""
 
-    def version_before(self, on: date) -> Model | None:
-        """The version before, on days of grace; None once they are over."""
+    def version_before(self, on: date) -> tuple[Model, date | None] | None:
+        """The version before, and the first day on which it counts no more; None where the days of grace are over."""
         if self.before is None or on < self.in_force_from:
             return None
         ends = self.grace.end(self.in_force_from)
-        return self.before if ends is None or on < ends else None
+        return (self.before, ends) if ends is None or on < ends else None
 
     def __hash__(self) -> int:
         return hash(self.checksum)

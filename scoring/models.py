@@ -17,7 +17,7 @@ from core.errors import ExpectedError
 from core.places import Places
 from scoring.checks import faults
 from scoring.indicators import load_indicators
-from scoring.model import CompositionMethod, Model, ModelFile, StandingMethod, Version
+from scoring.model import CompositionMethod, Model, ModelFile, Recognition, StandingMethod, Version
 
 
 class UnknownModel(ExpectedError):
@@ -33,7 +33,7 @@ class UnknownModel(ExpectedError):
 class Models:
     """Every version of every model; `all` is ordered by id, then by the day from which it is in force."""
 
-    def __init__(self, models: list[Model], places: Places) -> None:
+    def __init__(self, models: Iterable[Model], places: Places) -> None:
         self.all = _follow(sorted(models, key=lambda model: (model.id, model.in_force_from)))
         self._places = places
         self._versions: dict[str, list[Model]] = {}
@@ -70,11 +70,28 @@ class Models:
         place = self._places.get(place_code)
         return () if place is None else place.lineage
 
+    def recognising(self, tables: Iterable[Recognition]) -> Models:
+        """The same models, each with the tables that are about it."""
+        of_model: dict[str, tuple[Recognition, ...]] = {}
+        for table in tables:
+            of_model[table.model] = (*of_model.get(table.model, ()), table)
+        found = (model.model_copy(update={"recognitions": of_model.get(model.id, ())}) for model in self.all)
+        return Models(found, self._places)
+
+    def concerned(self, model_id: str, *, place_code: str, on: date) -> list[Model]:
+        """The models that apply in a place on that day and look at results of `model_id`: itself, or those that
+        recognise it."""
+        return [
+            model
+            for model in self.in_force(place_code, on)
+            if model.id == model_id or any(table.of == model_id for table in model.recognitions)
+        ]
+
     def in_force(self, place_code: str, on: date) -> list[Model]:
         """The models that apply in a place on that day: its own first, then those it inherits."""
         return [
             model
-            for place in self._places[place_code].lineage
+            for place in self.lineage(place_code)
             for model in self.all
             if model.place == place and model.is_in_force(on)
         ]

@@ -31,7 +31,7 @@ from scoring.population_engines import (
     open_duckdb,
     open_engine,
 )
-from scoring.population_input import GLOB_SIGNS, check_rows, open_sources, quoted, refuse_repeated_subject
+from scoring.population_input import GLOB_SIGNS, check_rows, open_sources, quoted
 from scoring.population_sql import compile_model
 from scoring.values import BadValue
 
@@ -125,8 +125,6 @@ def score_population(
                         partial.replace(part)
                     on_shard(number + 1, shards)
             rows = _count(connection, parts)
-            if rows != listed:
-                refuse_repeated_subject(connection, sources.subjects)
             if [_identity(path) for path in inputs] != before:
                 raise InputChanged("输入文件在计算期间被改动。原有结果未动,请在文件写完后重新运行")
             whole = parts[0]

@@ -76,7 +76,7 @@ def open_duckdb(scratch: Path) -> DuckDBPyConnection:
     """A database in memory that spills to `scratch`."""
     import duckdb
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "threads": str(os.cpu_count() or 1),
             "memory_limit": MEMORY,
@@ -86,6 +86,8 @@ def open_duckdb(scratch: Path) -> DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 class DuckDB:

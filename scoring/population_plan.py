@@ -1,5 +1,5 @@
 """What a statement over everybody has to add up, and the statement itself. One thing to know: all sums come from one
-pass over the records and the subjects, so that no join is needed and no record is read twice.
+pass over the records, but for those that are capped by a period of the calendar.
 
 It is made of stages: what counts is added up by subject, then worked out step by step. All numbers are integers of
 hundredths, wide enough for any sum; the one division is `half_up`.
@@ -21,6 +21,12 @@ Dialect: TypeAlias = Literal["duckdb", "spark", "postgres"]
 Expression: TypeAlias = exp.Expr
 WIDE = {"duckdb": "INT128", "spark": "DECIMAL(38, 0)", "postgres": "DECIMAL"}
 """The widest integers of each engine; a sum beyond them is an error there, never a wrong number."""
+NARROW = 1 << 52
+"""Below this, a few hundred numbers add up in 64 bits, which is much faster."""
+PERIODS = {"calendar-year": ("YEAR",), "calendar-month": ("YEAR", "MONTH")}
+"""What a calendar's period is told by."""
+RECORDS = 10**10
+"""Nobody has as many records."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,6 @@ class Sum:
     """What else must be true of a record."""
     value: Expression | None = None
     """What is added up, in hundredths; None counts records."""
-    in_points: bool = False
-    """Whether `value` is in points, not hundredths: a decimal column is added up faster than its hundredfold."""
 
 
 @dataclass
@@ -54,9 +58,15 @@ class Plan:
         """The value as the widest integer."""
         return exp.cast(integer(value), exp.DataType.build(WIDE[self.dialect], dialect=self.dialect))
 
-    def addend(self, value: Expression) -> Expression:
-        """The value as what is added up: Spark alone keeps a sum as narrow as its terms."""
-        return self.wide(value) if self.dialect == "spark" else value
+    def fitted(self, value: Expression | int, most: int | None) -> Expression:
+        """The value as the integer that `most` asks for; the widest where there is no bound."""
+        if most is None or most >= NARROW:
+            return self.wide(value)
+        return exp.cast(integer(value), exp.DataType.build("BIGINT"))
+
+    def points(self, value: int) -> Expression:
+        """Points as a model's file has them."""
+        return self.fitted(value, value)
 
     def add_up(self, wanted: Sum) -> Expression:
         """The column of that sum; a sum asked for twice is made once."""
@@ -64,8 +74,7 @@ class Plan:
 
     def add_up_periods(self, wanted: Sum, period: EachPeriod) -> Expression:
         """The column of that sum, each period of the calendar capped."""
-        name = self.by_period.setdefault((wanted, period), f"p{len(self.by_period)}")
-        return exp.func("COALESCE", column(name), integer(0))
+        return column(self.by_period.setdefault((wanted, period), f"p{len(self.by_period)}"))
 
     def fact(self, name: str, figure: Literal["value", "product", "weight"]) -> Expression:
         """The column of a fact: its value, the sum of scores by weight, or that of weights; null where absent."""
@@ -82,26 +91,29 @@ class Plan:
 
 def statement(plan: Plan, query: exp.Select) -> exp.Select:
     """`query` over the last stage, all columns of the plan made before it."""
-    stages: list[tuple[str, exp.Select]] = [("counted", _counted(plan))]
-    joined = exp.select("counted.*").from_("counted")
-    for number, period in enumerate(("calendar-year", "calendar-month")):
-        sums = {name: (wanted, each) for (wanted, each), name in plan.by_period.items() if each.period == period}
-        if sums:
-            stages += [
-                (f"periods_{number}", _by_period(plan, sums, period)),
-                (f"capped_{number}", _capped(plan, sums, number)),
-            ]
-            joined = joined.select(*(column(name) for name in sums)).join(
-                f"capped_{number}", using="subject", join_type="left"
-            )
+    stages: list[tuple[str, exp.Select]] = []
+    joined = exp.select("subjects.subject").from_("subjects")
+
+    def join(name: str, stage: exp.Select, columns: Iterable[Expression]) -> None:
+        nonlocal joined
+        stages.append((name, stage))
+        joined = joined.select(*columns).join(name, using="subject", join_type="left")
+
+    if plan.sums:
+        # Who has no record that counts has a sum of nothing, which is 0.
+        join("counted", _counted(plan, plan.sums, ()), (_or_nothing(name) for name in plan.sums.values()))
+    for period, parts in PERIODS.items():
+        capped = {name: (wanted, each) for (wanted, each), name in plan.by_period.items() if each.period == period}
+        if capped:
+            sums = {wanted: name for name, (wanted, _) in capped.items()}
+            stages.append((f"by_{parts[-1].lower()}", _counted(plan, sums, parts)))
+            join(f"capped_by_{parts[-1].lower()}", _capped(plan, capped, parts), map(_or_nothing, capped))
     if plan.facts:
-        stages.append(("known", _known(plan)))
-        joined = joined.select(*(column(name) for name in plan.facts.values()))
-        joined = joined.join("known", using="subject", join_type="left")
+        join("known", _known(plan), map(column, plan.facts.values()))
     stages.append(("stage_0", joined))
     levels: dict[str, int] = {}
     for name, value in plan.steps.items():
-        levels[name] = 1 + max((levels.get(column.name, 0) for column in value.find_all(exp.Column)), default=0)
+        levels[name] = 1 + max((levels.get(one.name, 0) for one in value.find_all(exp.Column)), default=0)
     for level in range(1, max(levels.values(), default=0) + 1):
         made = [exp.alias_(plan.steps[name], name) for name, at in levels.items() if at == level]
         stages.append((f"stage_{level}", exp.select("*", *made).from_(f"stage_{level - 1}")))
@@ -111,47 +123,32 @@ def statement(plan: Plan, query: exp.Select) -> exp.Select:
     return query
 
 
-def _counted(plan: Plan) -> exp.Select:
-    """Every subject once, with its sums: subjects and records in one pass, so that no join is needed."""
-    subject, listed = column("subject"), column("listed")
-    if not plan.sums:
-        return exp.select(subject).from_("subjects").group_by(subject)
-    figures = _figures(plan.sums)
-    records = exp.select(subject, exp.alias_(exp.null(), "listed"), *figures.values()).from_("records")
-    subjects = exp.select(
-        subject, exp.alias_(integer(1), "listed"), *(exp.alias_(exp.null(), name) for name in figures)
-    ).from_("subjects")
-    both = exp.union(subjects, records.where(_relevant(plan, plan.sums)), distinct=False)
-    made = [exp.alias_(_added_up(plan, wanted, name), name) for wanted, name in plan.sums.items()]
-    return (
-        exp.select(subject, *made)
-        .from_(both.subquery("everything"))
-        .group_by(subject)
-        .having(exp.Count(this=listed) > integer(0))
-    )
+def _or_nothing(name: str) -> Expression:
+    return exp.alias_(exp.func("COALESCE", column(name), integer(0)), name)
 
 
-def _by_period(plan: Plan, sums: dict[str, tuple[Sum, EachPeriod]], period: str) -> exp.Select:
-    wanted = {one: name for name, (one, _) in sums.items()}
-    day = column("occurred_on")
-    keys: list[Expression] = [column("subject"), exp.Extract(this=exp.var("YEAR"), expression=day)]
-    if period == "calendar-month":
-        keys.append(exp.Extract(this=exp.var("MONTH"), expression=day.copy()))
-    figures = exp.select("subject", "occurred_on", *_figures(wanted).values()).from_("records")
-    made = [exp.alias_(_added_up(plan, one, name), name) for one, name in wanted.items()]
-    return (
-        exp.select(column("subject"), *made)
-        .from_(figures.where(_relevant(plan, wanted)).subquery("figures"))
-        .group_by(*keys)
-    )
-
-
-def _capped(plan: Plan, sums: dict[str, tuple[Sum, EachPeriod]], number: int) -> exp.Select:
+def _counted(plan: Plan, sums: Mapping[Sum, str], parts: Sequence[str]) -> exp.Select:
+    """The sums by subject, and by these parts of the day on which a record occurred."""
+    keys: list[Expression] = [column("subject")]
+    keys += [exp.Extract(this=exp.var(part), expression=column("occurred_on")) for part in parts]
+    day = [column("occurred_on")] if parts else []
+    # What a record brings is a column first: adding up columns is quicker than asking again in each sum.
+    brought = exp.select(column("subject"), *day, *_figures(plan, sums).values()).from_("records")
     made = [
-        exp.alias_(exp.func("SUM", exp.func("LEAST", column(name), plan.wide(period.at_most))), name)
-        for name, (_, period) in sums.items()
+        exp.alias_(exp.Count(this=column(name)) if one.value is None else exp.func("SUM", column(name)), name)
+        for one, name in sums.items()
     ]
-    return exp.select(column("subject"), *made).from_(f"periods_{number}").group_by(column("subject"))
+    relevant = brought.where(_relevant(plan, sums)).subquery("brought")
+    return exp.select(column("subject"), *made).from_(relevant).group_by(*keys)
+
+
+def _capped(plan: Plan, sums: Mapping[str, tuple[Sum, EachPeriod]], parts: Sequence[str]) -> exp.Select:
+    def worth(name: str, period: EachPeriod) -> Expression:
+        # A period in which nothing counted must not be worth its cap: LEAST passes over nulls.
+        return exp.func("LEAST", exp.func("COALESCE", column(name), integer(0)), plan.points(period.at_most))
+
+    made = [exp.alias_(exp.func("SUM", worth(name, period)), name) for name, (_, period) in sums.items()]
+    return exp.select(column("subject"), *made).from_(f"by_{parts[-1].lower()}").group_by(column("subject"))
 
 
 def _known(plan: Plan) -> exp.Select:
@@ -204,7 +201,7 @@ def _oldest(sums: Iterable[Sum]) -> dict[str, date | None]:
     return found
 
 
-def _figures(sums: Mapping[Sum, str]) -> dict[str, Expression]:
+def _figures(plan: Plan, sums: Mapping[Sum, str]) -> dict[str, Expression]:
     """By name, what one relevant record brings to each sum; null where it brings nothing."""
     oldest, latest = _oldest(sums), max(one.until for one in sums)
     figures = {}
@@ -217,21 +214,17 @@ def _figures(sums: Mapping[Sum, str]) -> dict[str, Expression]:
             conditions.append(column("occurred_on") <= written_day(one.until))
         case = exp.case().when(
             exp.and_(*conditions, *(condition.copy() for condition in one.only)),
-            integer(1) if one.value is None else one.value.copy(),
+            _addend(plan, one.value),
         )
         figures[name] = exp.alias_(case, name)
     return figures
 
 
-def _added_up(plan: Plan, wanted: Sum, name: str) -> Expression:
-    """The sum of a figure over a subject's records; 0 where there are none."""
-    if wanted.value is None:
-        return exp.Count(this=column(name))
-    total: Expression = exp.func("SUM", column(name))
-    if wanted.in_points:
-        # Wide enough for 10¹² records; one digit more and the product would have no decimal type.
-        total = plan.wide(exp.cast(total, exp.DataType.build("DECIMAL(30, 2)")) * integer(100))
-    return exp.func("COALESCE", total, plan.wide(0))
+def _addend(plan: Plan, value: Expression | None) -> Expression:
+    if value is None:
+        return integer(1)
+    # Spark alone keeps a sum as narrow as its terms.
+    return plan.wide(value.copy()) if plan.dialect == "spark" else value.copy()
 
 
 def half_up(above: Expression, below: Expression) -> Expression:

@@ -8,12 +8,13 @@ docs/population.md).
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from sqlglot import exp
 
+from scoring.checks import reach
 from scoring.model import (
     Band,
     CompositionMethod,
@@ -32,6 +33,7 @@ from scoring.model import (
     Window,
 )
 from scoring.population_plan import (
+    RECORDS,
     Dialect,
     Expression,
     Plan,
@@ -61,6 +63,8 @@ class _Outcome:
     ladder: tuple[tuple[Expression, int], ...]
     otherwise: int
     unless: Expression | None = None
+    top: int | None = None
+    """The most that the points can be, where that is known."""
 
     def grade(self, shown: Callable[[int], Expression]) -> Expression:
         """The grade as `shown` writes its rank; null where the model cannot speak."""
@@ -73,15 +77,15 @@ class _Outcome:
 
 
 def compile_model(model: Model, *, on: date, dialect: Dialect, with_facts: bool = False) -> str:
-    """The statement that gives `subject`, `points` (decimal(18,2) or null) and `grade` (code or null) of everybody.
-
-    A subject listed twice gets one row.
-    """
+    """The statement that gives `subject`, `points` (decimal(18,2) or null) and `grade` (code or null) of everybody."""
     plan = Plan(dialect, on, with_facts)
     outcome = _outcome(plan, model, on)
-    points = exp.null() if outcome.points is None else exp.Mul(
-        this=exp.cast(outcome.points, exp.DataType.build("DECIMAL(20, 0)")), expression=exp.Literal.number("0.01")
-    )  # fmt: skip
+    points: Expression = exp.null()
+    if outcome.points is not None:
+        # With 15 digits the product has 18, which is as many as 64 bits hold.
+        digits = 15 if outcome.top is not None and outcome.top < 10**15 else 20
+        whole = exp.cast(outcome.points, exp.DataType.build(f"DECIMAL({digits}, 0)"))
+        points = exp.Mul(this=whole, expression=exp.Literal.number("0.01"))
     grade = outcome.grade(lambda rank: exp.Literal.string(model.grades[rank].code))
     query = exp.select(
         column("subject"),
@@ -162,25 +166,21 @@ class _Records:
         *,
         only: tuple[Expression, ...] = (),
         value: Expression | None = None,
-        in_points: bool = False,
         period: EachPeriod | None = None,
     ) -> Expression:
         """The column of a sum over records of these items inside the window."""
-        wanted = Sum(tuple(items), cutoff(window, self.on), self.on, only, value, in_points)
-        column = self._column_of(
-            replace(wanted, only=(*self.only, *only)) if self._is_adverse(items) else wanted, period
-        )
-        if self.excused is None or not self._is_adverse(items):
-            return column
+        wanted = Sum(tuple(items), cutoff(window, self.on), self.on, only, value)
+        if self.model.adverse_items.isdisjoint(items):
+            return self._column_of(wanted, period)
+        every = self._column_of(replace(wanted, only=(*self.only, *only)), period)
+        if self.excused is None:
+            return every
         # Where the single record is excused, what is left of a sum is what the other records come to.
         others = self._column_of(replace(wanted, only=(*self.only, *only, exp.not_(self.excusable))), period)
-        return exp.case().when(self.excused, others).else_(column)
+        return exp.case().when(self.excused, others).else_(every)
 
     def _column_of(self, wanted: Sum, period: EachPeriod | None) -> Expression:
         return self.plan.add_up(wanted) if period is None else self.plan.add_up_periods(wanted, period)
-
-    def _is_adverse(self, items: Iterable[str]) -> bool:
-        return not self.model.adverse_items.isdisjoint(items)
 
 
 def _excusable(window_end: date | None, on: date) -> Expression:
@@ -197,7 +197,7 @@ def _excusable(window_end: date | None, on: date) -> Expression:
 
 def _points(plan: Plan, model: Model, method: PointsMethod, on: date) -> _Outcome:
     records = _Records(plan, model, on)
-    signed: list[Expression] = [plan.wide(method.base.points)]
+    signed: list[Expression] = [plan.points(method.base.points)]
     by_dimension: dict[str, list[Expression]] = {}
     adds = {dimension.id: True for dimension in method.dimensions}
     vetoes = []
@@ -212,15 +212,15 @@ def _points(plan: Plan, model: Model, method: PointsMethod, on: date) -> _Outcom
             by_dimension.setdefault(rule.dimension, []).append(points)
             adds[rule.dimension] = rule.op.startswith("add")
     for dimension in method.dimensions:
-        capped = exp.func("LEAST", plus(by_dimension[dimension.id]), plan.wide(dimension.at_most))
+        capped = exp.func("LEAST", plus(by_dimension[dimension.id]), plan.points(dimension.at_most))
         signed.append(capped if adds[dimension.id] else exp.Neg(this=capped))
     total = plus(signed)
     if method.ceiling is not None:
-        total = exp.func("LEAST", total, plan.wide(method.ceiling))
-    total = exp.func("GREATEST", total, plan.wide(method.floor))
+        total = exp.func("LEAST", total, plan.points(method.ceiling))
+    total = exp.func("GREATEST", total, plan.points(method.floor))
     if vetoes:
-        total = exp.case().when(exp.or_(*vetoes), plan.wide(method.floor)).else_(total)
-    return _graded(model, plan.define(total))
+        total = exp.case().when(exp.or_(*vetoes), plan.points(method.floor)).else_(total)
+    return _graded(model, plan.define(total), top=reach(method)[1])
 
 
 def _rule_points(plan: Plan, records: _Records, rule: Rule) -> Expression:
@@ -228,30 +228,23 @@ def _rule_points(plan: Plan, records: _Records, rule: Rule) -> Expression:
     if isinstance(rule, FactRule):
         return _banded(plan, plan.fact(rule.fact, "value"), rule.bands)
     if isinstance(rule, CountRule):
-        count = records.add_up(rule.items, rule.window)
-        return _banded(plan, exp.Mul(this=plan.wide(count), expression=integer(100)), rule.bands)
+        return _banded(plan, records.add_up(rule.items, rule.window), rule.bands, hundredths=1)
     assert isinstance(rule, RecordRule)  # noqa: S101  # a veto has no points of its own
-    value = _record_value(rule, records.on)
+    value, most = _record_value(rule, records.on), None if rule.each == "own" else rule.each * RECORDS
     if value is None and isinstance(rule.each, int):
-        total: Expression = exp.Mul(
-            this=plan.wide(records.add_up(rule.items, rule.window)), expression=integer(rule.each)
-        )
+        count = records.add_up(rule.items, rule.window)
+        total: Expression = exp.Mul(this=plan.fitted(count, most), expression=integer(rule.each))
     else:
-        is_own = rule.each == "own"
-        total = records.add_up(
-            rule.items,
-            rule.window,
-            value=value if value is None or is_own else plan.addend(value),
-            in_points=is_own,
-            period=rule.each_period,
-        )
-    return total if rule.at_most is None else exp.func("LEAST", total, plan.wide(rule.at_most))
+        total = records.add_up(rule.items, rule.window, value=value, period=rule.each_period)
+    if rule.at_most is None:
+        return plan.fitted(total, most)
+    return plan.fitted(exp.func("LEAST", total, plan.points(rule.at_most)), rule.at_most)
 
 
 def _record_value(rule: RecordRule, on: date) -> Expression | None:
     """What one record is worth; None where it is enough to count them."""
     if rule.each == "own":
-        return column("points")
+        return exp.cast(exp.Mul(this=column("points"), expression=integer(100)), exp.DataType.build("BIGINT"))
     if rule.fade is not None:
         return _faded(rule.each, rule.fade, on)
     value: Expression = integer(rule.each)
@@ -279,21 +272,22 @@ def _faded(each: int, fade: Fade, on: date) -> Expression:
     return case.else_(integer(fade.to) + exp.paren(lighter))
 
 
-def _banded(plan: Plan, figure: Expression, bands: Sequence[Band]) -> Expression:
-    """The points of the highest band reached; none where there is no figure."""
+def _banded(plan: Plan, figure: Expression, bands: Sequence[Band], *, hundredths: int = 100) -> Expression:
+    """The points of the highest band reached; none where there is no figure. A count is no hundredths: 1."""
     case = exp.case()
     for band in reversed(bands):
-        case = case.when(figure.copy() >= integer(band.at_least), plan.wide(band.points))
-    return case.else_(plan.wide(0))
+        start = -(-band.at_least * hundredths // 100)
+        case = case.when(figure.copy() >= integer(start), plan.points(band.points))
+    return case.else_(plan.points(0))
 
 
-def _graded(model: Model, points: Expression, *, unless: Expression | None = None) -> _Outcome:
+def _graded(model: Model, points: Expression, *, unless: Expression | None = None, top: int | None = None) -> _Outcome:
     ladder = tuple(
         (points.copy() >= integer(grade.at_least), rank)
         for rank, grade in enumerate(model.grades[:-1])
         if grade.at_least is not None
     )
-    return _Outcome(points, ladder, len(model.grades) - 1, unless)
+    return _Outcome(points, ladder, len(model.grades) - 1, unless, top)
 
 
 def _classification(plan: Plan, model: Model, on: date) -> _Outcome:

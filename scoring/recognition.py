@@ -15,27 +15,11 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from core.datafile import Document, RuleFile
-from core.places import Places, Source
+from core.places import Places
 from scoring.checks import Fault
 from scoring.engine import no_record_grade
-from scoring.model import Code, Model
+from scoring.model import Model, Recognition
 from scoring.models import Models, UnknownModel
-
-
-class Recognition(Document):
-    """One table: from grades of the model `of` to grades of the local `model`. `in_force_until` is exclusive."""
-
-    id: Code
-    model: Code
-    of: Code
-    in_force_from: date
-    in_force_until: date | None = None
-    grades: Annotated[dict[str, str], Field(min_length=1)]
-    source: Source
-
-    def is_in_force(self, on: date) -> bool:
-        """Whether it holds on that day."""
-        return self.in_force_from <= on and (self.in_force_until is None or on < self.in_force_until)
 
 
 class _RecognitionFile(Document):
@@ -75,33 +59,26 @@ def recognised_grade(
     return min(found, key=lambda one: model.rank(one.grade), default=None)
 
 
-def better_grade(model: Model, own: str | None, recognised: Recognised | None) -> str | None:
-    """The grade that counts: the better of the subject's own (None where the model could not speak) and the
-    recognised one."""
-    if recognised is None or (own is not None and model.at_least(own, recognised.grade)):
-        return own
-    return recognised.grade
-
-
-def load_recognitions(places: Places, models: Models) -> dict[str, tuple[Recognition, ...]]:
-    """The tables of every place by its code, inherited ones included.
+def load_recognitions(places: Places, models: Models) -> tuple[Recognition, ...]:
+    """The tables of all places.
 
     Raises:
         DataFileError: a file is broken, or a table in it could make somebody worse off, with its line.
     """
-    own: dict[str, tuple[Recognition, ...]] = {}
+    found: list[Recognition] = []
     for place in places.values():
         path = place.folder / "recognition.yaml"
         if not path.exists():
             continue
         file = RuleFile(path, root=places.root)
-        own[place.code] = file.parse(_RecognitionFile).recognitions
-        for index, table in enumerate(own[place.code]):
-            if any(table.id == other.id for other in own[place.code][:index]):
+        tables = file.parse(_RecognitionFile).recognitions
+        for index, table in enumerate(tables):
+            if any(table.id == other.id for other in tables[:index]):
                 raise file.error(("recognitions", index, "id"), f"{table.id} 重复", "请合并两条,或另取 id")
             for where, problem, remedy in _faults(table, place.lineage, models):
                 raise file.error(("recognitions", index, *where), problem, remedy)
-    return {code: tuple(table for one in place.lineage for table in own.get(one, ())) for code, place in places.items()}
+        found += tables
+    return tuple(found)
 
 
 def _faults(table: Recognition, lineage: tuple[str, ...], models: Models) -> Iterator[Fault]:
@@ -115,8 +92,8 @@ def _faults(table: Recognition, lineage: tuple[str, ...], models: Models) -> Ite
             yield (key,), error.message, "请改正模型的名称"
             return
     local, foreign = found["model"], found["of"]
-    if local.place not in lineage:
-        yield ("model",), f"模型 {local.id} 不适用于本地", "请写本地或上级地方的模型"
+    if local.place != lineage[0]:
+        yield ("model",), f"模型 {local.id} 不是本地的模型", "请把互认表写在模型所属的地方"
     if foreign.place in lineage:
         yield ("of",), f"模型 {foreign.id} 本来就适用于本地", "请写外地的模型"
     if local.subject != foreign.subject:

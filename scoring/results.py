@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
@@ -118,14 +118,12 @@ async def receive_results(
     numbers, leftovers = _identities(push.rows, model, keys)
     applied = 0
     for chunk in _chunks([*numbers.items()]):
-        subject_of = await _takers(
-            connection, dict(chunk), issuer=push.issuer, model=model, models=models, on=day_of(now)
-        )
-        leftovers += [Leftover(place, NOT_APPLIED) for place, _ in chunk if place not in subject_of]
-        applied += len(subject_of)
-        await lock_subjects(connection, subject_of.values())
-        made = [_row(push, model, key, rows[place - 1], now) for place, key in subject_of.items()]
-        await _apply(connection, made, model, now=now)
+        takers = await _takers(connection, dict(chunk), issuer=push.issuer, model=model, models=models, on=day_of(now))
+        leftovers += [Leftover(place, NOT_APPLIED) for place, _ in chunk if place not in takers]
+        applied += len(takers)
+        await lock_subjects(connection, [taker.subject_id for taker in takers.values()])
+        made = [_row(push, model, taker.subject_id, rows[place - 1], now) for place, taker in takers.items()]
+        await _apply(connection, made, {taker.subject_id: taker.models for taker in takers.values()}, now=now)
         tell(len(chunk))
     leftovers.sort(key=lambda one: one.row)
     receipt = Receipt(len(push.rows), applied, leftovers, repeated=False)
@@ -176,7 +174,8 @@ async def correct_result(
     model = models.get(model_id, on)
     await lock_subjects(connection, [subject_id])
     row = (await connection.execute(_PARTICIPANTS.where(subjects.c.id == subject_id))).one_or_none()
-    if row is None or not _may_have(row, model, models, on):
+    concerned = [] if row is None else _concerned(row, model, models, on)
+    if row is None or model.id not in {one.id for one in concerned}:
         raise NotCorrectable("没有可更正的结果:主体不存在、未参加,或不适用这个模型。请核对主体编号与模型。")
     until = valid_until or await _end_of_present(connection, subject_id, model, on)
     checked = PushedRow("", points, grade, on, until, reason)
@@ -185,7 +184,7 @@ async def correct_result(
     checked = _with_grade(checked, model)
     push = Push(Issuer(issuer, CORRECTED_HERE, frozenset(), frozenset()), request_id, model.id, ())
     made = _row(push, model, subject_id, checked, now) | {"origin": "corrected"}
-    await _apply(connection, [made], model, now=now)
+    await _apply(connection, [made], {subject_id: concerned}, now=now)
     number = unseal(keys, "seal", row.identity_sealed)
     payload = {
         "model": model.id,
@@ -213,7 +212,12 @@ async def withdraw_batch(
     gone = update(pushed_results).where(mine, pushed_results.c.withdrawn_at.is_(None)).values(withdrawn_at=now)
     found = (await connection.execute(gone.returning(pushed_results.c.subject_id, pushed_results.c.model))).all()
     for chunk in _chunks(found):
-        await refresh_many(connection, {row.subject_id: [models.get(row.model, day_of(now))] for row in chunk}, now=now)
+        model_of = {row.subject_id: row.model for row in chunk}
+        places = await connection.execute(
+            select(subjects.c.id, subjects.c.place).where(subjects.c.id.in_(list(model_of)))
+        )
+        concerned = {row.id: models.concerned(model_of[row.id], place_code=row.place, on=day_of(now)) for row in places}
+        await refresh_many(connection, concerned, now=now)
     content = {"issuer": issuer, "batch": batch, "results": len(found)}
     await connection.execute(audit.record(at=now, actor=actor, action="withdrawResults", content=content))
     return len(found)
@@ -233,10 +237,18 @@ _PARTICIPANTS = (
 """Subjects that take part."""
 
 
-def _may_have(row: Any, model: Model, models: Models, on: date) -> bool:
-    """Whether a subject that takes part has results of this model: a minor has none."""
-    applies = model.is_in_force(on) and model.place in models.lineage(row.place)
-    return row.kind == model.subject and applies and not is_minor(row.birth_on, on=on)
+class _Taker(NamedTuple):
+    """A subject that gets a result, and the models whose scores it may change."""
+
+    subject_id: int
+    models: list[Model]
+
+
+def _concerned(row: Any, model: Model, models: Models, on: date) -> list[Model]:
+    """The models of a subject that takes part whose scores a result of `model` may change; a minor has none."""
+    if row.kind != model.subject or not model.is_in_force(on) or is_minor(row.birth_on, on=on):
+        return []
+    return models.concerned(model.id, place_code=row.place, on=on)
 
 
 def _checked(rows: Sequence[PushedRow], model: Model) -> list[PushedRow]:
@@ -313,14 +325,14 @@ async def _takers(
     model: Model,
     models: Models,
     on: date,
-) -> dict[int, int]:
+) -> dict[int, _Taker]:
     """The subjects that the rows are about, by row: those that take part, may have the result, and are the issuer's."""
     places = {held: place for place, hashes in wanted.items() for held in hashes}
     found = await connection.execute(_PARTICIPANTS.where(subjects.c.identity_hash.in_(list(places))))
     return {
-        places[row.identity_hash]: row.id
+        places[row.identity_hash]: _Taker(row.id, concerned)
         for row in found
-        if _may_have(row, model, models, on) and not issuer.places.isdisjoint(models.lineage(row.place))
+        if (concerned := _concerned(row, model, models, on)) and not issuer.places.isdisjoint(models.lineage(row.place))
     }
 
 
@@ -347,10 +359,16 @@ def _row(push: Push, model: Model, subject_id: int, row: PushedRow, now: datetim
     }
 
 
-async def _apply(connection: AsyncConnection, rows: Sequence[dict[str, Any]], model: Model, *, now: datetime) -> None:
+async def _apply(
+    connection: AsyncConnection,
+    rows: Sequence[dict[str, Any]],
+    concerned: Mapping[int, Sequence[Model]],
+    *,
+    now: datetime,
+) -> None:
     if rows:
         await connection.execute(insert(pushed_results), rows)
-        await refresh_many(connection, {row["subject_id"]: [model] for row in rows}, now=now)
+        await refresh_many(connection, concerned, now=now)
 
 
 async def _end_of_present(connection: AsyncConnection, subject_id: int, model: Model, on: date) -> date | None:

@@ -46,6 +46,14 @@ class SubjectScore:
     """Who made it, where it was not computed here."""
     result_on: date | None
     """The day of a result that was not computed here."""
+    better_grade: str | None
+    """What counts for benefits where it is better than the grade: kept from the version before, or recognised."""
+    better_why: str | None
+
+    @property
+    def counting_grade(self) -> str | None:
+        """The grade that counts for benefits."""
+        return self.better_grade or self.grade
 
 
 SCORE_STATE = (
@@ -54,12 +62,20 @@ SCORE_STATE = (
     scores.c.points,
     scores.c.grade,
     scores.c.reason,
+    scores.c.better_grade,
     scores.c.evaluated_on,
     scores.c.evaluated_at,
     scores.c.valid_until,
 )
 """What deciding looks at."""
-SCORE_COLUMNS = (*SCORE_STATE, scores.c.lines, scores.c.origin, scores.c.issuer, scores.c.result_on)
+SCORE_COLUMNS = (
+    *SCORE_STATE,
+    scores.c.lines,
+    scores.c.origin,
+    scores.c.issuer,
+    scores.c.result_on,
+    scores.c.better_why,
+)
 """The same, with the explanation and where it comes from, where it is shown."""
 
 
@@ -85,6 +101,8 @@ def stored_score(row: Row[Any]) -> SubjectScore:
         row.origin,
         row.issuer,
         row.result_on,
+        row.better_grade,
+        row.better_why,
     )
 
 
@@ -131,6 +149,8 @@ def score_row(
         "origin": found.origin,
         "issuer": found.pushed.issuer if found.pushed else None,
         "result_on": found.pushed.result_on if found.pushed else None,
+        "better_grade": found.better.grade.code if found.better else None,
+        "better_why": found.better.why if found.better else None,
     }
     if isinstance(result, NotAssessed):
         return row | {"reason": result.reason}

@@ -96,6 +96,8 @@ scores = Table(
     Column("origin", String(10), nullable=False, server_default=text("'computed'"), comment="see scoring.results"),
     Column("issuer", Text, comment="who made it, where it was not computed here"),
     Column("result_on", Date, comment="the day of a result that was not computed here"),
+    Column("better_grade", String(20), comment="what counts for benefits where it is better than the grade"),
+    Column("better_why", Text, comment="why it counts, for the subject"),
 )
 
 score_inputs = Table(

@@ -85,7 +85,7 @@ def _told(older: Any, newer: Any) -> bool:
 def test_pages_put_together_are_the_whole(life: tuple[Model, list[Snapshot]], most: int) -> None:
     model, snapshots = life
     timeline = Timeline(snapshots, FOUND, model.id)
-    since, until = date(2023, 5, 1), date(2024, 9, 1)
+    since, until = date(2023, 11, 1), date(2024, 2, 1)
     whole = timeline.newest_first(since=since, until=until, most=10_000)
     pages: list[Any] = []
     while page := timeline.newest_first(since=since, until=until, most=most + 1):
@@ -192,6 +192,17 @@ async def test_the_difference_between_two_days(city: City) -> None:
     assert (await between("2026-11-19", "2026-11-30"))["data"]["me"]["scores"][0]["difference"] is None
     for begin, end in (("2026-11-30", "2026-11-29"), ("2026-11-30", "2026-12-01")):
         assert (await between(begin, end))["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("city_url", ["sqlite"], indirect=True)
+async def test_one_request_cannot_ask_for_a_long_days_work(city: City) -> None:
+    def asking(times: int) -> str:
+        fields = " ".join(f"a{n}: history(first: 1) {{ pageInfo {{ hasNextPage }} }}" for n in range(times))
+        return f"{{ me {{ scores {{ {fields} }} }} }}"
+
+    assert "errors" not in await city.ask(asking(50), by="good")
+    body = await city.ask(asking(51), by="good")
+    assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_a_past_result_is_made_again_as_it_was_whatever_has_been_changed_since(city: City) -> None:

@@ -219,7 +219,8 @@ grades_source: *s
 INDICATORS = """\
 items:
   award:
-    {label: 奖励, nature: honour, provider: 某机关, collection: published, source: &s {status: illustrative, reason: 测试}}
+    {label: 奖励, nature: honour, provider: 某机关, collection: published,
+     source: &s {status: illustrative, reason: 测试}}
   breach: {label: 违约, nature: adverse, provider: 某机关, collection: published, source: *s}
 facts:
   hours: {label: 时长, provider: 某机关, collection: published, source: *s}

@@ -39,6 +39,16 @@ def upgrade() -> None:
         "scores",
         sa.Column("result_on", sa.Date(), nullable=True, comment="the day of a result that was not computed here"),
     )
+    op.add_column(
+        "scores",
+        sa.Column(
+            "better_grade",
+            sa.String(length=20),
+            nullable=True,
+            comment="what counts for benefits where it is better than the grade",
+        ),
+    )
+    op.add_column("scores", sa.Column("better_why", sa.Text(), nullable=True, comment="why it counts, for the subject"))
     op.create_table(
         "score_inputs",
         sa.Column("subject_id", KEY, nullable=False),
