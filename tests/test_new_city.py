@@ -92,7 +92,10 @@ def test_the_new_tables_hold(built: tuple[Path, Path, str]) -> None:
 
 def test_what_the_city_took_over_holds_for_it(built: tuple[Path, Path, str]) -> None:
     book = load_rulebook(built[0], ())
-    assert [table.model for table in book.recognitions["hunan-yunling"]] == ["yunling-xiangxinfen"] * 2
+    assert [table.of for table in book.models.get("yunling-xiangxinfen").recognitions] == [
+        "huixinma-person",
+        "integrity-points",
+    ]
     assert book.statistics.parks["hunan-yunling"].model == "yunling-hunan-comprehensive"
     assert [rule.id for rule in book.statistics.warnings["hunan-yunling"]] == ["low-grades-rising"]
 
