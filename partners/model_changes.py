@@ -97,7 +97,7 @@ async def offer_thresholds(
     return [
         OfferThreshold(
             offer=str(offer.id),
-            title=offer.terms.title,
+            title=f"{offer.partner.name} {offer.terms.title}",
             threshold=offer.terms.threshold,
             places=_homes(offer, catalogue.rulebook),
             spent_fen=spent.get(offer.id),

@@ -13,6 +13,8 @@ from typing import Any
 from scoring.values import number_text
 
 FEW = "少于 10"
+CHARTED_OFFERS = 8
+"""More would be too narrow to read; the table has all."""
 BEFORE, AFTER = "#9aa8b8", "#2f6f8f"
 """Calm and told apart also in grey print; neither is the colour of a warning."""
 FONT = "'Noto Sans CJK SC', 'Source Han Sans SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
@@ -136,7 +138,9 @@ def _offers(summary: Mapping[str, Any]) -> str:
     rows = summary["offers"]
     if not rows:
         return _section("优惠与预算", "", "<p>没有已发布的优惠使用该模型。</p>")
-    chart = _bars("可享优惠的人数", [row["title"] for row in rows], rows, is_compared=summary["before"] is not None)
+    charted = sorted(rows, key=lambda row: -abs((row["after"] or 0) - (row["before"] or 0)))[:CHARTED_OFFERS]
+    title = "可享优惠的人数" + (f"(变化最大的 {CHARTED_OFFERS} 项)" if len(rows) > CHARTED_OFFERS else "")
+    chart = _bars(title, [row["title"] for row in charted], charted, is_compared=summary["before"] is not None)
     head = ["优惠", "门槛", "现行可享", "新版可享", "标准服务者中无失信记录", "过去一年实付", "按新版推算"]
     body = [
         [
@@ -237,8 +241,9 @@ def _bars(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], *
         for name, row in zip(names, rows, strict=True)
         for version, key in versions.items()
     ]
+    is_tight = len(names) * max(map(len, names), default=0) > 60
     encoding = {
-        "x": _NAMES | {"axis": {"labelAngle": -30 if len(names) > 12 else 0, "labelLimit": 200}},
+        "x": _NAMES | {"axis": {"labelAngle": -30 if is_tight else 0, "labelLimit": 200}},
         "y": _VALUES,
         "xOffset": {"field": "version", "sort": None},
         "color": {
