@@ -30,6 +30,7 @@ COMMANDS = {
     "schema": "cli.serve:schema",
     "score": "cli.score:score",
     "serve": "cli.serve:serve",
+    "subject": "cli.subject:subject",
     "statistics": "cli.statistics:statistics",
 }
 

@@ -23,7 +23,7 @@ from core.settings import jurisdictions_folder
 from scoring.engine import Score, evaluate
 from scoring.lines import BadLine, read_line
 from scoring.model import Model
-from scoring.models import UnknownModel, load_models
+from scoring.models import Models, UnknownModel, load_models
 from scoring.values import number_text, parse_day
 
 
@@ -35,10 +35,7 @@ from scoring.values import number_text, parse_day
 def score(model: str, file: str | None, on: str | None, explain: bool) -> int:
     """按模型 MODEL 为 FILE(默认标准输入)中的每一行计分:JSON 行进,JSON 行出。"""
     day = _day(on)
-    try:
-        chosen = load_models(load_places(jurisdictions_folder())).get(model, day)
-    except UnknownModel as error:
-        raise WrongUse(error.code, error.message) from None
+    chosen = _model(load_models(load_places(jurisdictions_folder())), model, day)
     try:
         source = nullcontext(sys.stdin.buffer) if file in {None, "-"} else open(str(file), "rb")  # noqa: SIM115
     except OSError as error:
@@ -48,6 +45,13 @@ def score(model: str, file: str | None, on: str | None, explain: bool) -> int:
     if bad:
         return complain("BAD_LINES", f"有 {bad} 行无法计算,原因见各行的 error。其余各行已正常作答", exit_code=1)
     return 0
+
+
+def _model(known: Models, name: str, day: date) -> Model:
+    try:
+        return known.get(name, day)
+    except UnknownModel as error:
+        raise WrongUse(error.code, error.message) from None
 
 
 def _day(on: str | None) -> date:
@@ -122,9 +126,13 @@ def _size(lines: IO[bytes]) -> int | None:
 
 
 @click.command()
-def models() -> None:
-    """列出现行有效的评分模型:版本、所属地方、性质。"""
+@click.argument("model", required=False)
+def models(model: str | None) -> None:
+    """列出现行有效的评分模型:版本、所属地方、性质;写明 MODEL 则列出它的全部规则和依据。"""
     places, day = load_places(jurisdictions_folder()), today()
+    if model is not None:
+        _show(_model(load_models(places), model, day))
+        return
     in_force = [model for model in load_models(places).all if model.is_in_force(day)]
     head = ("模型", "版本", "地方", "性质", "生效", "名称")
     click.echo(table(head, (_row(model, places) for model in in_force)))
@@ -134,3 +142,15 @@ def _row(model: Model, places: Places) -> tuple[str, ...]:
     until = f" 至 {model.in_force_until}(不含)" if model.in_force_until else " 起"
     place = f"{places[model.place].name}({model.place})"
     return model.id, model.version, place, model.status, f"{model.in_force_from}{until}", model.name
+
+
+def _show(model: Model) -> None:
+    from scoring.plain import plain_grade, plain_rules
+
+    click.echo(f"{model.name}({model.id} {model.version},{model.status}):{model.basis}")
+    for rule in plain_rules(model):
+        source = rule.source
+        cited = f"{source.title or ''}{' ' + source.clause if source.clause else ''}"
+        reason = f":{source.reason}" if source.reason else ""
+        click.echo(f"- {rule.id} {rule.label}:{rule.sentence}\n  依据 {cited}({source.status}{reason})")
+    click.echo(table(("等级", "名称", "条件"), ((one.code, one.name, plain_grade(model, one)) for one in model.grades)))
