@@ -20,8 +20,8 @@ from api.permissions import OPERATOR, STAFF, Audience, access
 from api.verification import checked_text
 from core.errors import BadInput
 from partners.model_changes import publish_model, roll_back_model, run_version
-from scoring.governance import Act, State, draft_version, retire_version, review_version, steps_of
-from scoring.publication import sign_disparity
+from scoring.life.governance import Act, State, draft_version, retire_version, review_version, steps_of
+from scoring.life.publication import sign_disparity
 from scoring.tables import model_steps, model_versions
 
 MOST_SUBJECTS = 200_000
@@ -32,7 +32,7 @@ READERS = (*STAFF, Audience.AUDITOR)
 
 @strawberry.enum(description="Where a version stands: DRAFT → SIMULATED → REVIEWED → SHADOW → PUBLISHED → RETIRED.")
 class ModelState(Enum):
-    """`scoring.governance.State`, described."""
+    """`scoring.life.governance.State`, described."""
 
     DRAFT = strawberry.enum_value(State.DRAFT.value, description="Drafted, or drafted anew.")
     SIMULATED = strawberry.enum_value(State.SIMULATED.value, description="This content was simulated.")

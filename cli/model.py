@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from core.database import Database
     from partners.rulebook import Rulebook
-    from scoring.governance import Act
+    from scoring.life.governance import Act
 
 ATTEMPTS = 5
 DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹。")
@@ -75,7 +75,7 @@ def show(model_id: str, version: str, report: Path | None, content: bool, data: 
     """列出一个版本的全部步骤;可另存模拟报告或输出原文。"""
 
     async def run(database: Database, _: Rulebook) -> tuple[Any, Any, str]:
-        from scoring.governance import find_version, report_page, steps_of
+        from scoring.life.governance import find_version, report_page, steps_of
 
         async with database.reading() as connection:
             row = await find_version(connection, model_id, version)
@@ -113,7 +113,7 @@ def draft(*, file: Path, cases: Path, place: str | None, account: str, reason: s
     async def act(connection: AsyncConnection, rulebook: Rulebook) -> Any:
         from core.clock import utc_now
         from partners.rulebook import with_published
-        from scoring.governance import draft_version
+        from scoring.life.governance import draft_version
 
         book = await with_published(connection, rulebook)
         return await draft_version(
@@ -165,7 +165,7 @@ def review(model_id: str, version: str, account: str, reason: str, data: Path | 
     """复核模拟结果;不能是起草人。"""
 
     async def act(connection: AsyncConnection, _: Rulebook) -> Any:
-        from scoring.governance import review_version
+        from scoring.life.governance import review_version
 
         return await review_version(connection, _act(account, model_id, version, reason))
 
@@ -182,7 +182,7 @@ def sign(model_id: str, version: str, account: str, reason: str, data: Path | No
     """为不同人群的差异具名签署理由;不能是起草人。"""
 
     async def act(connection: AsyncConnection, _: Rulebook) -> Any:
-        from scoring.publication import sign_disparity
+        from scoring.life.publication import sign_disparity
 
         return await sign_disparity(connection, _act(account, model_id, version, reason))
 
@@ -236,7 +236,7 @@ def retire(model_id: str, version: str, account: str, reason: str, data: Path | 
 
     async def act(connection: AsyncConnection, rulebook: Rulebook) -> Any:
         from partners.rulebook import with_published
-        from scoring.governance import retire_version
+        from scoring.life.governance import retire_version
 
         book = await with_published(connection, rulebook)
         return await retire_version(connection, _act(account, model_id, version, reason), models=book.models)
@@ -249,7 +249,7 @@ def _run(
 ) -> None:
     async def run(database: Database, rulebook: Rulebook) -> tuple[Any, str]:
         from partners.model_changes import run_version
-        from scoring.governance import State, report_page
+        from scoring.life.governance import State, report_page
 
         async with database.reading() as connection:
             await _check_account(connection, account)
@@ -265,7 +265,7 @@ def _run(
 
 def _act(account: str, model_id: str, version: str, reason: str) -> Act:
     from core.clock import utc_now
-    from scoring.governance import Act
+    from scoring.life.governance import Act
 
     return Act(account, model_id, version, utc_now(), reason)
 

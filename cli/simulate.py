@@ -15,9 +15,9 @@ from core.errors import ExpectedError
 
 if TYPE_CHECKING:
     from core.places import Places
+    from scoring.life.simulation import OfferThreshold
     from scoring.model import Model
     from scoring.models import Models
-    from scoring.simulation import OfferThreshold
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -64,12 +64,12 @@ def simulate(
     from cli.score import _day
     from core.places import load_places
     from core.settings import jurisdictions_folder
+    from scoring.life.report import report_page
+    from scoring.life.simulation import Population
+    from scoring.life.simulation import simulate as run
+    from scoring.life.versions import in_force
     from scoring.models import UnknownModel, load_models
-    from scoring.report import report_page
-    from scoring.simulation import Population
-    from scoring.simulation import simulate as run
     from scoring.values import BadValue
-    from scoring.versions import in_force
 
     day = _day(on)
     places = load_places(jurisdictions_folder())
@@ -115,7 +115,7 @@ def _after(name: str, place: str | None, *, models: Models, places: Places) -> M
 
 
 def _offers(path: Path) -> list[OfferThreshold]:
-    from scoring.simulation import OfferThreshold
+    from scoring.life.simulation import OfferThreshold
 
     try:
         given: Any = json.loads(path.read_bytes())

@@ -14,11 +14,11 @@ from core.database import Database
 from partners.catalogue import Catalogue, Offer, bump_catalogue, load_catalogue
 from partners.rulebook import Rulebook
 from partners.tables import redemptions, verifications
-from scoring.governance import Act, State, check_run, drafted_model, find_version, record_run
-from scoring.publication import publish_version, roll_back
-from scoring.rehearsal import rehearse
-from scoring.simulation import OfferThreshold
-from scoring.versions import in_force
+from scoring.life.governance import Act, State, check_run, drafted_model, find_version, record_run
+from scoring.life.publication import publish_version, roll_back
+from scoring.life.rehearsal import rehearse
+from scoring.life.simulation import OfferThreshold
+from scoring.life.versions import in_force
 
 _YEAR = timedelta(days=365)
 
@@ -55,7 +55,7 @@ async def run_version(
 async def publish_model(
     connection: AsyncConnection, rulebook: Rulebook, act: Act, *, in_force_from: date | None = None
 ) -> Row[Any]:
-    """Publish a version from a day on (tomorrow where none is given); see `scoring.publication.publish_version`."""
+    """Publish a version from a day on, tomorrow where none is given (`scoring.life.publication`)."""
     catalogue = await load_catalogue(connection, rulebook, on=day_of(act.now))
     row = await publish_version(
         connection,
@@ -72,7 +72,7 @@ async def publish_model(
 async def roll_back_model(
     connection: AsyncConnection, rulebook: Rulebook, *, actor: str, model: str, reason: str, now: datetime
 ) -> Row[Any]:
-    """End the newest published version of a model as of today; see `scoring.publication.roll_back`."""
+    """End the newest published version of a model as of today; see `scoring.life.publication.roll_back`."""
     catalogue = await load_catalogue(connection, rulebook, on=day_of(now))
     row = await roll_back(
         connection,

@@ -21,12 +21,12 @@ from scoring.deadlines import load_deadlines
 from scoring.engine import no_record_grade
 from scoring.inputs import Inputs, result_on
 from scoring.inspection import InspectionRules, load_inspections
+from scoring.life.versions import PublishedVersion, join_versions, published_versions
 from scoring.model import Grade, Model, Recognition
 from scoring.models import Models, load_models
 from scoring.recognition import load_recognitions
 from scoring.scores import SubjectDataFault
 from scoring.statistics import StatisticsRules, load_statistics
-from scoring.versions import PublishedVersion, join_versions, published_versions
 
 
 class EnrollmentNotice(Document):

@@ -21,8 +21,8 @@ from core.errors import ExpectedError
 from partners.catalogue import load_catalogue
 from partners.model_changes import publish_model, roll_back_model, run_version
 from partners.tables import offers
-from scoring.governance import MOVES, Act, State, draft_version, retire_version, review_version
-from scoring.publication import sign_disparity
+from scoring.life.governance import MOVES, Act, State, draft_version, retire_version, review_version
+from scoring.life.publication import sign_disparity
 from scoring.tables import credit_records, model_steps, model_versions, subjects
 
 TOMORROW = date(2026, 11, 21)
@@ -52,7 +52,7 @@ async def let_somebody_win_an_award(city: City) -> None:
 @pytest.fixture(autouse=True)
 def _no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page has tests of its own; drawing it takes half a second."""
-    monkeypatch.setattr("scoring.rehearsal.report_page", lambda _: "<!doctype html>")
+    monkeypatch.setattr("scoring.life.rehearsal.report_page", lambda _: "<!doctype html>")
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from model_drafts import submit
 from test_simulation import AWARD, TOURISM, run, times
 
 from partners.model_changes import run_version
-from scoring.governance import Act, State, report_page
-from scoring.report import report_page as page_of
+from scoring.life.governance import Act, State, report_page
+from scoring.life.report import report_page as page_of
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 

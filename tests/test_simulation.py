@@ -17,9 +17,9 @@ from model_drafts import draft
 
 from core.datafile import RuleFile
 from core.places import load_places
+from scoring.life.simulation import OfferThreshold, Population, shown, simulate
 from scoring.model import Model
 from scoring.models import load_models, read_models
-from scoring.simulation import OfferThreshold, Population, shown, simulate
 
 PLACES = load_places()
 MODELS = load_models(PLACES)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError
 from core.places import Places
-from scoring.governance import (
+from scoring.life.governance import (
     NAMES,
     Act,
     NotReviewed,
@@ -31,11 +31,11 @@ from scoring.governance import (
     version_key,
     write_step,
 )
+from scoring.life.simulation import OfferThreshold
+from scoring.life.versions import in_force, join_versions, published_versions
 from scoring.model import Model
 from scoring.models import Models
-from scoring.simulation import OfferThreshold
 from scoring.tables import model_versions
-from scoring.versions import in_force, join_versions, published_versions
 
 SHORTEST_REASON = 20
 """Characters that a signature under unequal shares needs."""

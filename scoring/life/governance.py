@@ -22,10 +22,10 @@ from core.clock import day_of
 from core.datafile import RuleFile
 from core.errors import BadInput, DataFileError, ExpectedError, FourEyes
 from core.places import Places
-from scoring.cases import run_cases
+from scoring.life.cases import run_cases
+from scoring.life.simulation import Rehearsal
 from scoring.model import Model, ModelFile
 from scoring.models import Models, UnknownModel, read_models
-from scoring.simulation import Rehearsal
 from scoring.tables import model_reports, model_steps, model_versions
 
 

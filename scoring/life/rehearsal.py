@@ -23,10 +23,10 @@ from core.database import Database
 from core.errors import ExpectedError
 from core.places import Places
 from scoring.facts import Fact
+from scoring.life.reasons import literal
+from scoring.life.report import report_page
+from scoring.life.simulation import OfferThreshold, Population, Rehearsal, ScorePopulation, simulate
 from scoring.model import Model
-from scoring.reasons import literal
-from scoring.report import report_page
-from scoring.simulation import OfferThreshold, Population, Rehearsal, ScorePopulation, simulate
 from scoring.tables import credit_records, enrollments, facts, subjects
 from scoring.values import hundredths
 

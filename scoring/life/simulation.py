@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.clock import years_before
+from scoring.life.reasons import Direction, literal, top_reasons
 from scoring.model import Model
-from scoring.reasons import Direction, literal, top_reasons
 from scoring.values import half_up
 
 if TYPE_CHECKING:
