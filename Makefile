@@ -18,7 +18,7 @@ run: set-up-run ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C �
 	@$(bin)/xinyi demo --port $(PORT)
 
 test: set-up-test ## 启动测试专用的 PostgreSQL 与 Redis,运行全部测试;ARGS="-k 名称" 可挑选,WORKERS=0 单进程
-	$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+	$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup $(ARGS)
 
 check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及 schema.graphql 是否最新
 	$(bin)/ruff format --check .

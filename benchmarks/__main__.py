@@ -23,6 +23,7 @@ from benchmarks.city import DURABLE, City, Postgres, build, durable_postgres
 from benchmarks.compare import Counter, Different, check_leaves, check_same, decisions, profiles, rows_written
 from benchmarks.costs import cost_of
 from benchmarks.load import Measured, WrongAnswer, ask, measure
+from benchmarks.population import bench_population
 from benchmarks.processes import ENTRANTS, OURS, Running, cores, on_cores, start
 from benchmarks.profiling import profile
 from benchmarks.report import cost_table, speed_table, targets_met
@@ -222,14 +223,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.5, help="length of one measurement (2.5)")
     parser.add_argument("--rounds", type=int, default=4, help="how often each server has its turn (4)")
-    parser.add_argument("--only", choices=REQUESTS, help="measure one kind of request")
+    parser.add_argument("--only", choices=(*REQUESTS, "population"), help="measure one kind of request, or population")
     parser.add_argument("--profile", choices=REQUESTS, help="profile ours instead, and print where the time goes")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed")
     options = parser.parse_args()
     # A polite kill ends like Ctrl-C: servers stopped, folder removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(uvloop.run(bench(options)))
+        code = 0 if options.only == "population" else uvloop.run(bench(options))
+        if options.only in {None, "population"} and not options.profile:
+            say()
+            met = bench_population(say, rounds=2 * options.rounds + 1)
+            code = code or (0 if met or not options.strict else 1)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)
     except (Different, WrongAnswer) as wrong:

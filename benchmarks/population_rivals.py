@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +202,7 @@ def _zen_decision() -> Any:
     ]
     ids = [str(node["id"]) for node in nodes]
     edges = [
-        {"id": f"{one}-{other}", "type": "edge", "sourceId": one, "targetId": other}
-        for one, other in zip(ids, ids[1:], strict=False)
+        {"id": f"{one}-{other}", "type": "edge", "sourceId": one, "targetId": other} for one, other in pairwise(ids)
     ]
     document = {"nodes": [node | {"position": {"x": 0, "y": 0}} for node in nodes], "edges": edges}
     return zen.ZenEngine().create_decision(json.dumps(document))

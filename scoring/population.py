@@ -132,6 +132,7 @@ def score_population(
                 whole = folder / f"{run_id}.whole"
                 local.write(f"SELECT * FROM read_parquet({_file_list(parts)})", whole)  # noqa: S608
             _publish(whole, out)
+        _clear(folder, keep=None)
     return Run(run_id, rows, monotonic() - began, resumed)
 
 
@@ -178,17 +179,19 @@ def _work_folder(out: Path) -> Iterator[Path]:
             lock = -1
     try:
         yield folder
-        shutil.rmtree(folder)
     finally:
+        # Finished shards stay for the next start; a run that succeeded has published them, or thrown them away.
+        if not any(folder.glob("*.parquet")):
+            shutil.rmtree(folder)
         os.close(lock)
 
 
-def _clear(folder: Path, *, keep: str) -> None:
-    """Throw away what other runs, and unfinished shards, have left."""
+def _clear(folder: Path, *, keep: str | None) -> None:
+    """Throw away all but the finished shards of the run to keep."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif not (path.name.startswith(keep) and path.suffix == ".parquet"):
+        elif keep is None or not (path.name.startswith(keep) and path.suffix == ".parquet"):
             path.unlink()
 
 
@@ -203,19 +206,29 @@ def _plain_failures() -> Iterator[None]:
         raise OutOfResources from None
     except (duckdb.OutOfRangeException, duckdb.ConversionException):
         raise ResultTooLarge from None
-    except (duckdb.IOException, OSError) as error:
-        if not any(sign in str(error) for sign in FULL):
+    except (duckdb.Error, OSError) as error:
+        if any(sign in str(error) for sign in FULL):
+            raise DiskFull(
+                "磁盘空间不足,结果没有写完。原有结果未动,请腾出空间后重新运行,已完成的部分不会重算"
+            ) from None
+        if isinstance(error, OSError):
             raise
-        raise DiskFull("磁盘空间不足,结果没有写完。原有结果未动,请腾出空间后重新运行,已完成的部分不会重算") from None
+        reason = str(error).splitlines()[0][:200]
+        raise BadValue("UNREADABLE_FILE", f"输入文件有一部分读不出来({reason})。请重新导出后重试") from None
 
 
 def _publish(whole: Path, out: Path) -> None:
     """Put the finished file in the place of the old one, in one act that also a power cut leaves whole."""
-    for path, flags in ((whole, os.O_RDONLY), (out.parent, os.O_RDONLY | os.O_DIRECTORY)):
-        descriptor = os.open(path, flags)
+    _flush(whole, os.O_RDONLY)
+    whole.replace(out)
+    _flush(out.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _flush(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
         os.fsync(descriptor)
-        if path is whole:
-            whole.replace(out)
+    finally:
         os.close(descriptor)
 
 

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from sqlglot import exp
 
 from scoring.model import EachPeriod
+from scoring.values import number_text
 
 Dialect: TypeAlias = Literal["duckdb", "spark", "postgres"]
 Expression: TypeAlias = exp.Expr
@@ -30,16 +31,24 @@ RECORDS = 10**10
 
 
 @dataclass(frozen=True)
-class Sum:
-    """One figure for each subject, over those records of `items` that occurred after `after`, up to `until`."""
+class Filter:
+    """Records of these items that occurred after a day, and of which something else is true."""
 
     items: tuple[str, ...]
     after: date | None
-    until: date
     only: tuple[Expression, ...] = ()
-    """What else must be true of a record."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One figure for each subject, over the records up to a day that pass any of the filters."""
+
+    filters: tuple[Filter, ...]
+    until: date
     value: Expression | None = None
     """What is added up, in hundredths; None counts records."""
+    in_points: bool = False
+    """Whether `value` is in points instead: a decimal column is added up as it stands, and its sum converted."""
 
 
 @dataclass
@@ -67,6 +76,13 @@ class Plan:
     def points(self, value: int) -> Expression:
         """Points as a model's file has them."""
         return self.fitted(value, value)
+
+    def hundredths(self, points: Expression, most: int | None) -> Expression:
+        """Points, a decimal, as hundredths, of which there are at most so many."""
+        # With 15 digits the product has 18, which is as many as 64 bits hold; 30 are enough for 10¹² records.
+        is_narrow = most is not None and most < NARROW and most < 10**15
+        decimal = exp.cast(points, exp.DataType.build("DECIMAL(15, 2)" if is_narrow else "DECIMAL(30, 2)"))
+        return self.fitted(exp.Mul(this=decimal, expression=integer(100)), most if is_narrow else None)
 
     def add_up(self, wanted: Sum) -> Expression:
         """The column of that sum; a sum asked for twice is made once."""
@@ -143,11 +159,12 @@ def _counted(plan: Plan, sums: Mapping[Sum, str], parts: Sequence[str]) -> exp.S
 
 
 def _capped(plan: Plan, sums: Mapping[str, tuple[Sum, EachPeriod]], parts: Sequence[str]) -> exp.Select:
-    def worth(name: str, period: EachPeriod) -> Expression:
+    def worth(name: str, wanted: Sum, period: EachPeriod) -> Expression:
+        cap = written_points(period.at_most) if wanted.in_points else plan.points(period.at_most)
         # A period in which nothing counted must not be worth its cap: LEAST passes over nulls.
-        return exp.func("LEAST", exp.func("COALESCE", column(name), integer(0)), plan.points(period.at_most))
+        return exp.func("LEAST", exp.func("COALESCE", column(name), integer(0)), cap)
 
-    made = [exp.alias_(exp.func("SUM", worth(name, period)), name) for name, (_, period) in sums.items()]
+    made = [exp.alias_(exp.func("SUM", worth(name, *capped)), name) for name, capped in sums.items()]
     return exp.select(column("subject"), *made).from_(f"by_{parts[-1].lower()}").group_by(column("subject"))
 
 
@@ -194,7 +211,7 @@ def _relevant(plan: Plan, sums: Iterable[Sum]) -> Expression:
 def _oldest(sums: Iterable[Sum]) -> dict[str, date | None]:
     """By item, the cutoff of the widest window that any sum gives it; None where one has no window."""
     found: dict[str, date | None] = {}
-    for one in sums:
+    for one in (passed for wanted in sums for passed in wanted.filters):
         for item in one.items:
             before = found.get(item, one.after)
             found[item] = None if before is None or one.after is None else min(before, one.after)
@@ -204,27 +221,29 @@ def _oldest(sums: Iterable[Sum]) -> dict[str, date | None]:
 def _figures(plan: Plan, sums: Mapping[Sum, str]) -> dict[str, Expression]:
     """By name, what one relevant record brings to each sum; null where it brings nothing."""
     oldest, latest = _oldest(sums), max(one.until for one in sums)
-    figures = {}
-    for one, name in sums.items():
-        conditions = [_item_in(one.items)]
+
+    def passes(one: Filter) -> Expression:
+        conditions = [_item_in(one.items), *(condition.copy() for condition in one.only)]
         # What the filter of the scan has seen to already is not asked again.
-        if one.after is not None and any(oldest[item] != one.after for item in one.items):
+        if any(oldest[item] != one.after for item in one.items):
             conditions.append(after(one.after))
-        if one.until != latest:
-            conditions.append(column("occurred_on") <= written_day(one.until))
-        case = exp.case().when(
-            exp.and_(*conditions, *(condition.copy() for condition in one.only)),
-            _addend(plan, one.value),
-        )
-        figures[name] = exp.alias_(case, name)
+        return exp.and_(*conditions)
+
+    figures = {}
+    for wanted, name in sums.items():
+        counts = exp.or_(*map(passes, wanted.filters))
+        if wanted.until != latest:
+            counts = exp.and_(counts, column("occurred_on") <= written_day(wanted.until))
+        figures[name] = exp.alias_(exp.case().when(counts, _addend(plan, wanted)), name)
     return figures
 
 
-def _addend(plan: Plan, value: Expression | None) -> Expression:
-    if value is None:
+def _addend(plan: Plan, wanted: Sum) -> Expression:
+    if wanted.value is None:
         return integer(1)
-    # Spark alone keeps a sum as narrow as its terms.
-    return plan.wide(value.copy()) if plan.dialect == "spark" else value.copy()
+    # Spark keeps a sum of 64-bit integers as narrow as its terms.
+    is_narrow = plan.dialect == "spark" and not wanted.in_points
+    return plan.wide(wanted.value.copy()) if is_narrow else wanted.value.copy()
 
 
 def half_up(above: Expression, below: Expression) -> Expression:
@@ -263,6 +282,11 @@ def column(name: str) -> exp.Column:
 def integer(value: Expression | int) -> Expression:
     """An integer as written; an expression stays as it is."""
     return exp.Literal.number(value) if isinstance(value, int) else value
+
+
+def written_points(points: int) -> Expression:
+    """Hundredths as a decimal number of points."""
+    return exp.Literal.number(number_text(points))
 
 
 def written_day(day: date) -> Expression:

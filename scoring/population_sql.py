@@ -36,6 +36,7 @@ from scoring.population_plan import (
     RECORDS,
     Dialect,
     Expression,
+    Filter,
     Plan,
     Sum,
     after,
@@ -46,6 +47,7 @@ from scoring.population_plan import (
     statement,
     times,
     written_day,
+    written_points,
 )
 
 SMALL = 1 << 62
@@ -152,35 +154,41 @@ class _Records:
         if lenience.minor is not None:
             adverse = tuple(sorted(self.model.adverse_items))
             oldest = cutoff(lenience.minor.window, self.on)
-            every = Sum(adverse, oldest, self.on, self.only)
             self.excusable = _excusable(oldest, self.on)
+            every = Filter(adverse, oldest, self.only)
             single = replace(every, only=(*self.only, self.excusable))
-            self.excused = self.plan.define(
-                exp.and_(*(exp.EQ(this=self.plan.add_up(one), expression=integer(1)) for one in (every, single)))
-            )
+            counts = (self.plan.add_up(Sum((one,), self.on)) for one in (every, single))
+            self.excused = self.plan.define(exp.and_(*(exp.EQ(this=count, expression=integer(1)) for count in counts)))
+
+    def filter(self, items: Sequence[str], window: Window | None, *only: Expression) -> Filter:
+        """The records of these items inside the window."""
+        return Filter(tuple(items), cutoff(window, self.on), only)
 
     def add_up(
         self,
-        items: Sequence[str],
-        window: Window | None,
-        *,
-        only: tuple[Expression, ...] = (),
+        *filters: Filter,
         value: Expression | None = None,
+        in_points: bool = False,
         period: EachPeriod | None = None,
     ) -> Expression:
-        """The column of a sum over records of these items inside the window."""
-        wanted = Sum(tuple(items), cutoff(window, self.on), self.on, only, value)
-        if self.model.adverse_items.isdisjoint(items):
+        """The column of a sum over records of one nature that pass any of the filters."""
+        wanted = Sum(filters, self.on, value, in_points)
+        if all(self.model.adverse_items.isdisjoint(one.items) for one in filters):
             return self._column_of(wanted, period)
-        every = self._column_of(replace(wanted, only=(*self.only, *only)), period)
+        every = self._column_of(_only(wanted, *self.only), period)
         if self.excused is None:
             return every
         # Where the single record is excused, what is left of a sum is what the other records come to.
-        others = self._column_of(replace(wanted, only=(*self.only, *only, exp.not_(self.excusable))), period)
+        others = self._column_of(_only(wanted, *self.only, exp.not_(self.excusable)), period)
         return exp.case().when(self.excused, others).else_(every)
 
     def _column_of(self, wanted: Sum, period: EachPeriod | None) -> Expression:
         return self.plan.add_up(wanted) if period is None else self.plan.add_up_periods(wanted, period)
+
+
+def _only(wanted: Sum, *more: Expression) -> Sum:
+    """The sum over those records alone of which that is true too."""
+    return replace(wanted, filters=tuple(replace(one, only=(*one.only, *more)) for one in wanted.filters))
 
 
 def _excusable(window_end: date | None, on: date) -> Expression:
@@ -203,7 +211,7 @@ def _points(plan: Plan, model: Model, method: PointsMethod, on: date) -> _Outcom
     vetoes = []
     for rule in method.rules:
         if isinstance(rule, VetoRule):
-            vetoes.append(records.add_up(rule.items, rule.window) > integer(0))
+            vetoes.append(records.filter(rule.items, rule.window))
             continue
         points = _rule_points(plan, records, rule)
         if rule.dimension is None:
@@ -219,7 +227,7 @@ def _points(plan: Plan, model: Model, method: PointsMethod, on: date) -> _Outcom
         total = exp.func("LEAST", total, plan.points(method.ceiling))
     total = exp.func("GREATEST", total, plan.points(method.floor))
     if vetoes:
-        total = exp.case().when(exp.or_(*vetoes), plan.points(method.floor)).else_(total)
+        total = exp.case().when(records.add_up(*vetoes) > integer(0), plan.points(method.floor)).else_(total)
     return _graded(model, plan.define(total), top=reach(method)[1])
 
 
@@ -228,27 +236,32 @@ def _rule_points(plan: Plan, records: _Records, rule: Rule) -> Expression:
     if isinstance(rule, FactRule):
         return _banded(plan, plan.fact(rule.fact, "value"), rule.bands)
     if isinstance(rule, CountRule):
-        return _banded(plan, records.add_up(rule.items, rule.window), rule.bands, hundredths=1)
+        return _banded(plan, records.add_up(records.filter(rule.items, rule.window)), rule.bands, hundredths=1)
     assert isinstance(rule, RecordRule)  # noqa: S101  # a veto has no points of its own
-    value, most = _record_value(rule, records.on), None if rule.each == "own" else rule.each * RECORDS
-    if value is None and isinstance(rule.each, int):
-        count = records.add_up(rule.items, rule.window)
-        total: Expression = exp.Mul(this=plan.fitted(count, most), expression=integer(rule.each))
+    total: Expression
+    found = records.filter(rule.items, rule.window)
+    if rule.each == "own":
+        total = records.add_up(found, value=column("points"), in_points=True, period=rule.each_period)
+        if rule.at_most is not None:
+            total = exp.func("LEAST", total, written_points(rule.at_most))
+        return plan.hundredths(total, rule.at_most)
+    value, most = _record_value(rule, rule.each, records.on), rule.each * RECORDS
+    if value is None:
+        count = records.add_up(found)
+        total = exp.Mul(this=plan.fitted(count, most), expression=integer(rule.each))
     else:
-        total = records.add_up(rule.items, rule.window, value=value, period=rule.each_period)
+        total = plan.fitted(records.add_up(found, value=value, period=rule.each_period), most)
     if rule.at_most is None:
-        return plan.fitted(total, most)
+        return total
     return plan.fitted(exp.func("LEAST", total, plan.points(rule.at_most)), rule.at_most)
 
 
-def _record_value(rule: RecordRule, on: date) -> Expression | None:
+def _record_value(rule: RecordRule, each: int, on: date) -> Expression | None:
     """What one record is worth; None where it is enough to count them."""
-    if rule.each == "own":
-        return exp.cast(exp.Mul(this=column("points"), expression=integer(100)), exp.DataType.build("BIGINT"))
     if rule.fade is not None:
-        return _faded(rule.each, rule.fade, on)
-    value: Expression = integer(rule.each)
-    for before, step in zip((rule.each, *(step.each for step in rule.decay)), rule.decay, strict=False):
+        return _faded(each, rule.fade, on)
+    value: Expression = integer(each)
+    for before, step in zip((each, *(step.each for step in rule.decay)), rule.decay, strict=False):
         begins = cutoff(step.after, on)
         if begins is not None:  # else nothing is as old as that
             young = value if isinstance(value, exp.Case) else exp.case()
@@ -294,14 +307,18 @@ def _classification(plan: Plan, model: Model, on: date) -> _Outcome:
     records = _Records(plan, model, on)
     ladder = []
     for rank in reversed(range(1, len(model.grades))):
+        # Conditions that a single record fulfils need one count together.
+        by_count: dict[int, list[list[Filter]]] = {}
+        for condition in model.grades[rank].when:
+            serious = [column("serious_consequence")] if condition.serious_consequence else []
+            found = records.filter(model.groups[condition.group], condition.window, *serious)
+            alike = by_count.setdefault(condition.at_least, [])
+            if condition.at_least == 1 and alike:
+                alike[0].append(found)
+            else:
+                alike.append([found])
         conditions = [
-            records.add_up(
-                model.groups[condition.group],
-                condition.window,
-                only=(column("serious_consequence"),) if condition.serious_consequence else (),
-            )
-            >= integer(condition.at_least)
-            for condition in model.grades[rank].when
+            records.add_up(*filters) >= integer(at_least) for at_least, alike in by_count.items() for filters in alike
         ]
         ladder.append((exp.or_(*conditions), rank))
     return _Outcome(None, tuple(ladder), 0)

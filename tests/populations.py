@@ -152,7 +152,7 @@ def _random_record(random: Random, model: Model, items: list[str], on: date) -> 
         _moved(on, -age),
         random.choice([None, None, _moved(on, random.randint(-40, 40))]),
         random.random() < 0.2,
-        random.choice([0, 1, random.randint(0, 30_000), 10**18 - 1 if random.random() < 0.05 else 5]) if own else None,
+        random.choice([0, 1, random.randint(0, 30_000), 10**16 if random.random() < 0.05 else 5]) if own else None,
         None,
         random.random() < 0.5,
         random.choice([None, _moved(on, random.randint(-40, 10))]),
