@@ -332,7 +332,7 @@ def test_no_bytes_whatever_break_the_reader(line: bytes) -> None:
         (["score", "hebei-enterprise", "--on", ""], 2, "BAD_DATE: "),
         (["score", "hebei-enterprise", "/no/such/file"], 1, "UNREADABLE_FILE: "),
         (["score", "hebei-enterprise", "/"], 1, "UNREADABLE_FILE: "),
-        (["models", "x"], 2, "USAGE: "),
+        (["models", "x", "y"], 2, "USAGE: "),
     ],
 )
 def test_wrong_use_is_one_line_with_a_code(xinyi: Command, arguments: list[str], code: int, said: str) -> None:
