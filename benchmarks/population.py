@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import date
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -81,23 +80,23 @@ def _records(subjects: int, item: str, points: str) -> str:
 class Bench:
     """The files, the models, and what they gave."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, say: Callable[[str], None], *, subjects: int = MILLION) -> None:
+        self.folder, self.say, self.subjects = folder, say, subjects
         models = load_models(load_places())
         self.models: dict[str, Model] = {name: models.get(name, ON) for name in MODELS}
         self.met = True
 
-    def file(self, name: str, subjects: int = MILLION) -> Path:
+    def file(self, name: str, subjects: int | None = None) -> Path:
         """A file of that size."""
-        return self.folder / f"{name}-{subjects}.parquet"
+        return self.folder / f"{name}-{subjects or self.subjects}.parquet"
 
-    def score(self, name: str, *, subjects: int = MILLION, **given: str) -> Path:
+    def score(self, name: str, **given: str) -> Path:
         """Ours; where the results are."""
         out = self.folder / f"out-{given.get('engine', 'duckdb')}.parquet"
         score_population(
             self.models[name],
-            records=self.file(name, subjects),
-            subjects=self.file("subjects", subjects),
+            records=self.file(name),
+            subjects=self.file("subjects"),
             out=out,
             on=ON,
             **given,  # type: ignore[arg-type]  # an engine and its address
@@ -290,7 +289,7 @@ def one_person(bench: Bench, speed: float) -> None:
         bench.target(f"one person on {name}", best * 1e6, ONE_PERSON_TARGET, at_most=True, unit=" µs")
     name = MODELS[0]
     asked = people(bench, name, ZEN_SAMPLE)
-    grades, per_second = zen_grades([[_plain(record) for record in records] for records in asked.values()])
+    grades, per_second = zen_grades(list(asked.values()))
     for records, grade in zip(asked.values(), grades, strict=True):
         result = evaluate(bench.models[name], records=records, facts={}, on=ON)
         if not isinstance(result, Score) or result.grade is None or result.grade.code != grade:
@@ -304,18 +303,6 @@ def _seconds(run: Callable[[], object], times: int = 500) -> float:
     for _ in range(times):
         run()
     return (perf_counter() - began) / times
-
-
-def _plain(record: Record) -> dict[str, object]:
-    def day(value: date | None) -> int | None:
-        return None if value is None else value.toordinal()
-
-    return {
-        "item": record.item,
-        "occurred_on": day(record.occurred_on),
-        "removed_on": day(record.removed_on),
-        "serious_consequence": record.serious_consequence,
-    }
 
 
 def bench_population(say: Callable[[str], None], *, rounds: int, sizes: Sequence[int] = SIZES) -> bool:

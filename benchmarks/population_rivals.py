@@ -17,6 +17,8 @@ import duckdb
 import polars as pl
 import zen
 
+from scoring.engine import Record
+
 ON = date(2026, 11, 20)
 YEAR_AGO = date(2025, 11, 20)
 NEW_YEAR = date(2026, 1, 1)
@@ -216,10 +218,22 @@ def _zen_chunk(inputs: list[dict[str, Any]]) -> tuple[float, list[str]]:
     return time.perf_counter() - began, grades
 
 
-def zen_grades(people: Sequence[Sequence[dict[str, Any]]]) -> tuple[list[str], float]:
+def _plain(record: Record) -> dict[str, object]:
+    def day(value: date | None) -> int | None:
+        return None if value is None else value.toordinal()
+
+    return {
+        "item": record.item,
+        "occurred_on": day(record.occurred_on),
+        "removed_on": day(record.removed_on),
+        "serious_consequence": record.serious_consequence,
+    }
+
+
+def zen_grades(people: Sequence[Sequence[Record]]) -> tuple[list[str], float]:
     """Grades of people with these records, and subjects a second on all cores."""
     days = {"on": ON.toordinal(), "yearAgo": YEAR_AGO.toordinal()}
-    inputs = [days | {"records": list(records)} for records in people]
+    inputs = [days | {"records": [_plain(record) for record in records]} for records in people]
     cores = os.cpu_count() or 1
     chunks = [inputs[core::cores] for core in range(cores)]
     with ProcessPoolExecutor(cores) as pool:

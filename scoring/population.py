@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -31,7 +32,7 @@ from scoring.population_engines import (
     open_duckdb,
     open_engine,
 )
-from scoring.population_input import GLOB_SIGNS, check_rows, open_sources, quoted
+from scoring.population_input import GLOB_SIGNS, Sources, check_rows, open_sources, quoted
 from scoring.population_sql import compile_model
 from scoring.values import BadValue
 
@@ -110,16 +111,19 @@ def score_population(
             before = [_identity(path) for path in inputs]
             run_id = _run_id(model, statement, engine, before)
             _clear(folder, keep=run_id)
-            check_rows(connection, model, sources)
             marks = {"run_id": run_id, "model": model.id, "version": model.version, "day": on.isoformat()}
             local = DuckDB(connection, sources, marks)
-            with open_engine(engine, local, folder / "scratch", database_url=database_url) as chosen:
+            with (
+                _checking(connection, model, sources, folder) as refuse_if_bad,
+                open_engine(engine, local, folder / "scratch", database_url=database_url) as chosen,
+            ):
                 listed = _count(connection, [subjects])
                 shards = max(1, -(-listed // chosen.subjects_at_once))
                 parts = [folder / f"{run_id}-{number}-of-{shards}.parquet" for number in range(shards)]
                 resumed = sum(part.exists() for part in parts)
                 for number, part in enumerate(parts):
                     if not part.exists():
+                        refuse_if_bad()
                         partial = part.with_suffix(".partial")
                         chosen.score(statement, Shard(number, shards), partial)
                         partial.replace(part)
@@ -193,6 +197,31 @@ def _clear(folder: Path, *, keep: str | None) -> None:
             shutil.rmtree(path)
         elif keep is None or not (path.name.startswith(keep) and path.suffix == ".parquet"):
             path.unlink()
+
+
+@contextmanager
+def _checking(
+    connection: DuckDBPyConnection, model: Model, sources: Sources, folder: Path
+) -> Iterator[Callable[[], None]]:
+    """Check the rows meanwhile, on what the scoring leaves of the cores; nothing counts before the check is through.
+
+    What it finds comes before whatever bad rows did to the scoring.
+    """
+    with ThreadPoolExecutor(1) as pool, connection.cursor() as cursor:
+        checked = pool.submit(check_rows, cursor, model, sources)
+
+        def refuse_if_bad(*, wait: bool = False) -> None:
+            if wait or checked.done():
+                try:
+                    checked.result()
+                except BadValue:
+                    _clear(folder, keep=None)
+                    raise
+
+        try:
+            yield refuse_if_bad
+        finally:
+            refuse_if_bad(wait=True)
 
 
 @contextmanager

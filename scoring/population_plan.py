@@ -49,6 +49,8 @@ class Sum:
     """What is added up, in hundredths; None counts records."""
     in_points: bool = False
     """Whether `value` is in points instead: a decimal column is added up as it stands, and its sum converted."""
+    most: int | None = None
+    """A sum in points counts for so many hundredths at most."""
 
 
 @dataclass
@@ -78,10 +80,12 @@ class Plan:
         return self.fitted(value, value)
 
     def hundredths(self, points: Expression, most: int | None) -> Expression:
-        """Points, a decimal, as hundredths, of which there are at most so many."""
+        """A sum of points, a decimal, as hundredths; it counts for so many at most."""
+        known = exp.func("COALESCE", points, integer(0))
+        capped = known if most is None else exp.func("LEAST", known, written_points(most))
         # With 15 digits the product has 18, which is as many as 64 bits hold; 30 are enough for 10¹² records.
-        is_narrow = most is not None and most < NARROW and most < 10**15
-        decimal = exp.cast(points, exp.DataType.build("DECIMAL(15, 2)" if is_narrow else "DECIMAL(30, 2)"))
+        is_narrow = most is not None and most < min(NARROW, 10**15)
+        decimal = exp.cast(capped, exp.DataType.build("DECIMAL(15, 2)" if is_narrow else "DECIMAL(30, 2)"))
         return self.fitted(exp.Mul(this=decimal, expression=integer(100)), most if is_narrow else None)
 
     def add_up(self, wanted: Sum) -> Expression:
@@ -150,21 +154,27 @@ def _counted(plan: Plan, sums: Mapping[Sum, str], parts: Sequence[str]) -> exp.S
     day = [column("occurred_on")] if parts else []
     # What a record brings is a column first: adding up columns is quicker than asking again in each sum.
     brought = exp.select(column("subject"), *day, *_figures(plan, sums).values()).from_("records")
-    made = [
-        exp.alias_(exp.Count(this=column(name)) if one.value is None else exp.func("SUM", column(name)), name)
-        for one, name in sums.items()
-    ]
+    made = [exp.alias_(_added_up(plan, one, name, is_whole=not parts), name) for one, name in sums.items()]
     relevant = brought.where(_relevant(plan, sums)).subquery("brought")
     return exp.select(column("subject"), *made).from_(relevant).group_by(*keys)
+
+
+def _added_up(plan: Plan, wanted: Sum, name: str, *, is_whole: bool) -> Expression:
+    """The aggregate; a sum of points is converted once it is whole, and here, where those without records are not yet."""
+    if wanted.value is None:
+        return exp.Count(this=column(name))
+    total = exp.func("SUM", column(name))
+    return plan.hundredths(total, wanted.most) if is_whole and wanted.in_points else total
 
 
 def _capped(plan: Plan, sums: Mapping[str, tuple[Sum, EachPeriod]], parts: Sequence[str]) -> exp.Select:
     def worth(name: str, wanted: Sum, period: EachPeriod) -> Expression:
         cap = written_points(period.at_most) if wanted.in_points else plan.points(period.at_most)
         # A period in which nothing counted must not be worth its cap: LEAST passes over nulls.
-        return exp.func("LEAST", exp.func("COALESCE", column(name), integer(0)), cap)
+        total = exp.func("SUM", exp.func("LEAST", exp.func("COALESCE", column(name), integer(0)), cap))
+        return plan.hundredths(total, wanted.most) if wanted.in_points else total
 
-    made = [exp.alias_(exp.func("SUM", worth(name, *capped)), name) for name, capped in sums.items()]
+    made = [exp.alias_(worth(name, *capped), name) for name, capped in sums.items()]
     return exp.select(column("subject"), *made).from_(f"by_{parts[-1].lower()}").group_by(column("subject"))
 
 

@@ -47,7 +47,6 @@ from scoring.population_plan import (
     statement,
     times,
     written_day,
-    written_points,
 )
 
 SMALL = 1 << 62
@@ -169,10 +168,11 @@ class _Records:
         *filters: Filter,
         value: Expression | None = None,
         in_points: bool = False,
+        most: int | None = None,
         period: EachPeriod | None = None,
     ) -> Expression:
         """The column of a sum over records of one nature that pass any of the filters."""
-        wanted = Sum(filters, self.on, value, in_points)
+        wanted = Sum(filters, self.on, value, in_points, most)
         if all(self.model.adverse_items.isdisjoint(one.items) for one in filters):
             return self._column_of(wanted, period)
         every = self._column_of(_only(wanted, *self.only), period)
@@ -241,10 +241,8 @@ def _rule_points(plan: Plan, records: _Records, rule: Rule) -> Expression:
     total: Expression
     found = records.filter(rule.items, rule.window)
     if rule.each == "own":
-        total = records.add_up(found, value=column("points"), in_points=True, period=rule.each_period)
-        if rule.at_most is not None:
-            total = exp.func("LEAST", total, written_points(rule.at_most))
-        return plan.hundredths(total, rule.at_most)
+        own = column("points")
+        return records.add_up(found, value=own, in_points=True, most=rule.at_most, period=rule.each_period)
     value, most = _record_value(rule, rule.each, records.on), rule.each * RECORDS
     if value is None:
         count = records.add_up(found)
