@@ -160,7 +160,7 @@ def _counted(plan: Plan, sums: Mapping[Sum, str], parts: Sequence[str]) -> exp.S
 
 
 def _added_up(plan: Plan, wanted: Sum, name: str, *, is_whole: bool) -> Expression:
-    """The aggregate; a sum of points is converted once it is whole, and here, where those without records are not yet."""
+    """The aggregate. A sum of points is converted once it is whole: here, before those without records come in."""
     if wanted.value is None:
         return exp.Count(this=column(name))
     total = exp.func("SUM", column(name))
