@@ -72,24 +72,29 @@ async def sending(state: State) -> AsyncIterator[None]:
     if state.settings.upstream_url is None:
         yield
         return
-    task = asyncio.create_task(_keep_sending(state))
+    stop = asyncio.Event()
+    task = asyncio.create_task(_keep_sending(state, stop))
     try:
         yield
     finally:
+        # A cancellation may be lost inside a database driver; the event is not.
+        stop.set()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
-async def _keep_sending(state: State) -> None:
-    while True:
+async def _keep_sending(state: State, stop: asyncio.Event) -> None:
+    while not stop.is_set():
         try:
             done = await send_once(state.database, state.keys, state.settings, now=state.clock())
             if any(done):
                 log.info("outbox", extra=done._asdict())
         except Exception:  # the next pass may do better, and nothing is lost meanwhile
             log.exception("outbox")
-        await asyncio.sleep(SECONDS_BETWEEN)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS_BETWEEN):
+                await stop.wait()
 
 
 async def _raise_alarm(connection: AsyncConnection, parcel: Parcel, error: str, now: datetime) -> None:
