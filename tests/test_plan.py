@@ -120,8 +120,11 @@ async def both(city: City, text: str, variables: dict[str, Any]) -> tuple[Any, A
 
 
 def same(planned: Any, expected: Any) -> bool:
-    """Equal data, and errors at the same nulls; of several failures under one null, an executor notes any one."""
-    return bool(planned[0] == expected[0] and failed(*planned) == failed(*expected))
+    """Equal data, and errors at the same nulls; of several failures under one null, an executor notes any one, and what
+    both note, they note alike."""
+    ours, theirs = ({repr(path): error for error in errors for path in [error[1]]} for _, errors in (planned, expected))
+    alike = all(ours[path] == theirs[path] for path in ours.keys() & theirs.keys())
+    return bool(planned[0] == expected[0] and alike and failed(*planned) == failed(*expected))
 
 
 def failed(data: Any, errors: list[Any]) -> set[tuple[Any, ...]]:
