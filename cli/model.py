@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.deployment import deployment
-from cli.output import WrongUse, table
+from cli.output import day_given, table
 from core.errors import ExpectedError
 
 if TYPE_CHECKING:
@@ -336,12 +336,7 @@ def _row(row: Any) -> tuple[str, ...]:
 
 
 def _day(text: str | None) -> date | None:
-    from scoring.values import parse_day
-
-    day = None if text is None else parse_day(text)
-    if text is not None and day is None:
-        raise WrongUse("BAD_DATE", f"--from {text[:40]} 不是有效日期。请写成 YYYY-MM-DD 且确有这一天")
-    return day
+    return None if text is None else day_given(text, "--from")
 
 
 def _read(file: Path) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import click
+
+from scoring.values import parse_day
 
 
 class WrongUse(click.UsageError):
@@ -15,6 +18,18 @@ class WrongUse(click.UsageError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.stable_code = code
+
+
+def day_given(text: str, option: str) -> date:
+    """The day that an option names.
+
+    Raises:
+        WrongUse: `BAD_DATE`.
+    """
+    day = parse_day(text)
+    if day is None:
+        raise WrongUse("BAD_DATE", f"{option} {text[:40]} 不是有效日期。请写成 YYYY-MM-DD 且确有这一天")
+    return day
 
 
 def complain(code: str, message: str, *, exit_code: int) -> int:

@@ -16,7 +16,7 @@ import click
 import orjson
 from tqdm import tqdm
 
-from cli.output import WrongUse, complain, table
+from cli.output import WrongUse, complain, day_given, table
 from core.clock import today
 from core.places import Places, load_places
 from core.settings import jurisdictions_folder
@@ -24,7 +24,7 @@ from scoring.engine import Score, evaluate
 from scoring.lines import BadLine, read_line
 from scoring.model import Model
 from scoring.models import Models, UnknownModel, load_models
-from scoring.values import number_text, parse_day
+from scoring.values import number_text
 
 
 @click.command()
@@ -55,12 +55,7 @@ def _model(known: Models, name: str, day: date) -> Model:
 
 
 def _day(on: str | None) -> date:
-    if on is None:
-        return today()
-    day = parse_day(on)
-    if day is None:
-        raise WrongUse("BAD_DATE", f"--on {on[:40]} 不是有效日期。请写成 YYYY-MM-DD 且确有这一天")
-    return day
+    return today() if on is None else day_given(on, "--on")
 
 
 def _answer_all(model: Model, lines: IO[bytes], out: IO[bytes], *, on: date, explain: bool) -> int:

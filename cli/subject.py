@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.deployment import deployment
-from cli.output import WrongUse, table
+from cli.output import WrongUse, day_given, table
 from core.clock import day_of, utc_now
 from core.errors import ExpectedError
-from scoring.values import number_text, parse_day
+from scoring.values import number_text
 
 if TYPE_CHECKING:
     from scoring.engine import NotAssessed, Score
@@ -86,7 +86,7 @@ def history(model_id: str, account: str, since: str | None, data: Path | None) -
     """每段日子的结果,以及与前一段相比变了什么;最近的在前。"""
     from scoring.history import Timeline, changes_between
 
-    begins = date.min if since is None else _day(since, "--from")
+    begins = date.min if since is None else day_given(since, "--from")
     known = _read(account, data, action="readScoreHistory")
     timeline = Timeline(known.snapshots, known.every, known.model(model_id).id)
     tomorrow = known.today + timedelta(days=1)
@@ -117,10 +117,10 @@ def what_if(
     added = []
     for one in add:
         item, _, occurred_on = one.partition("@")
-        added.append(Record(item, _day(occurred_on, "--add")))
+        added.append(Record(item, day_given(occurred_on, "--add")))
     known = _read(account, data, action="readWhatIf")
     model = known.model(model_id)
-    change = Change(known.today if day is None else _day(day, "--day"), frozenset(without), tuple(added))
+    change = Change(known.today if day is None else day_given(day, "--day"), frozenset(without), tuple(added))
     check_change(model, known.inputs, change, today=known.today, others=known.models)
     result = suppose(known.every.get(model.id, change.day), known.inputs, change)
     click.echo(f"{model.name}({change.day}):{_told(result.score)}")
@@ -149,13 +149,6 @@ def _explain(result: Score | NotAssessed, inputs: Inputs) -> None:
             for line in result.lines
         ]
         click.echo(table(head, rows))
-
-
-def _day(text: str, option: str) -> date:
-    day = parse_day(text)
-    if day is None:
-        raise WrongUse("BAD_DATE", f"{option} {text[:40]} 不是有效日期。请写成 YYYY-MM-DD 且确有这一天")
-    return day
 
 
 def _read(account: str, data: Path | None, *, action: str) -> _Known:
