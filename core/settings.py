@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import StartupError
@@ -42,6 +42,16 @@ class Settings(BaseSettings):
     """The file that says who may push results, of which models and for which places; without it nobody may."""
     upstream_url: str | None = None
     """Where corrected results are sent; without it they wait in the outbox."""
+    files: str | None = None
+    """Where evidence and uploads are kept, sealed: a folder, or `s3://bucket/prefix`; without it none are taken."""
+    files_endpoint: str | None = None
+    """The address of an S3-compatible store that is not Amazon's own."""
+    files_region: str = "us-east-1"
+    """The region that requests to the store are signed for."""
+    files_access_key_id: str | None = None
+    """The store's access key; without it the machine's own role is asked for one."""
+    files_secret_access_key: SecretStr | None = None
+    """The secret that belongs to it."""
 
     @field_validator("places", mode="before")
     @classmethod
