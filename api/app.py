@@ -23,12 +23,14 @@ from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.limits import Limits
 from api.pages import CONSOLE
+from api.reloading import reloading
 from api.schema import ACCESS, SCHEMA
 from api.sending import sending
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database
 from core.errors import StartupError
+from core.files import open_files
 from core.keys import load_keys
 from core.settings import Settings
 from partners.rulebook import load_rulebook
@@ -51,10 +53,11 @@ def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         settings=settings,
         keys=keys,
         rulebook=load_rulebook(settings.jurisdictions, settings.places),
-        database=Database(settings.database_url),
+        database=Database(settings.database_url, keys=keys),
         cache=open_cache(settings.redis_url),
         clock=clock,
         issuers=load_issuers(settings.issuers) if settings.issuers else {},
+        files=open_files(settings, keys) if settings.files else None,
     )
 
 
@@ -74,7 +77,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with state.database.reading() as connection:
             await state.refresh_catalogue(connection)
-        async with sending(state):
+        async with reloading(state.keys), sending(state):
             yield
         await state.database.close()
         await state.cache.close()

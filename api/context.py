@@ -16,6 +16,7 @@ from core.cache import Cache
 from core.clock import day_of
 from core.database import Database
 from core.errors import Unauthenticated
+from core.files import Files
 from core.keys import Keys
 from core.settings import Settings
 from partners.accounts import Principal, find_principal
@@ -37,6 +38,8 @@ class State:
     clock: Callable[[], datetime]
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     """Who may push results, by id."""
+    files: Files | None = None
+    """Where evidence and uploads are kept; None where the deployment takes none."""
     catalogue: Catalogue = field(init=False)
     verifier: Verifier = field(init=False)
 
@@ -90,7 +93,7 @@ class Context:
         """
         if self._principal is None:
             claims = self.signed_in()
-            self._principal = await find_principal(connection, account=claims.account, role=claims.role)
+            self._principal = await find_principal(connection, account=claims.account, role=claims.role, now=self.now)
         return self._principal
 
 

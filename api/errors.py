@@ -12,6 +12,7 @@ from graphql import GraphQLError
 
 from api.permissions import ANYONE, STAFF, access
 from core.errors import BadInput, ExpectedError, Unavailable
+from core.identifiers import mask_text
 from partners.offers import OfferUnlawful
 
 log = logging.getLogger("xinyi.api")
@@ -43,8 +44,8 @@ def problem_of(error: ExpectedError) -> Problem:
     """An expected failure as a member of a result union."""
     refusals = []
     if isinstance(error, OfferUnlawful):
-        refusals = [Refusal(rule=r.rule, message=r.message, source=str(r.source)) for r in error.refusals]
-    return Problem(code=error.code, message=error.message, refusals=refusals)
+        refusals = [Refusal(rule=r.rule, message=mask_text(r.message), source=str(r.source)) for r in error.refusals]
+    return Problem(code=error.code, message=mask_text(error.message), refusals=refusals)
 
 
 MASKED = "系统内部错误,已记录。请稍后重试;如持续出现,请提供 requestId 联系运营人员。"
@@ -95,9 +96,10 @@ def variable_error(error: GraphQLError) -> GraphQLError:
 
 
 def _body(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-    body: dict[str, Any] = {"message": message, "extensions": extensions}
+    # A message may repeat what was given, and an alias may be anything.
+    body: dict[str, Any] = {"message": mask_text(message), "extensions": extensions}
     if error.locations:
         body["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     if error.path:
-        body["path"] = error.path
+        body["path"] = [mask_text(step) if isinstance(step, str) else step for step in error.path]
     return body

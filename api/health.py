@@ -39,6 +39,7 @@ async def metrics(_: Request) -> Response:
 
 
 async def jwks(request: Request) -> Response:
-    """`/.well-known/jwks.json`: what receipts and proofs are checked with, retired keys included."""
+    """`/.well-known/jwks.json`: what receipts and proofs are checked with, retired keys and those to come included."""
     state: State = request.app.state.xinyi
-    return JSONResponse(state.keys.jwks(), headers={"cache-control": "public, max-age=300"})
+    # Not kept longer than a rotation is told ahead: who looks each minute knows a key before it signs.
+    return JSONResponse(state.keys.jwks(), headers={"cache-control": "public, max-age=60"})

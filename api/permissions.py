@@ -44,6 +44,7 @@ class Audience(Enum):
     REVIEWER = strawberry.enum_value(Role.REVIEWER.value, description="Approves what others submitted.")
     AUDITOR = strawberry.enum_value(Role.AUDITOR.value, description="Looks at what was done.")
     PROVIDER = strawberry.enum_value(Role.PROVIDER.value, description="A body that provides credit information.")
+    CLERK = strawberry.enum_value(Role.CLERK.value, description="Serves people at a window or terminal.")
 
 
 ANYONE = (Audience.ANYONE,)
@@ -53,6 +54,7 @@ OPERATOR = (Audience.OPERATOR,)
 STAFF = (Audience.OPERATOR, Audience.REVIEWER)
 REVIEWER = (Audience.REVIEWER,)
 PROVIDER = (Audience.PROVIDER,)
+CLERK = (Audience.CLERK,)
 
 
 @strawberry.schema_directive(

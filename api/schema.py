@@ -7,6 +7,10 @@ from typing import Annotated
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from api.access import AccessQueries
+from api.audit import AuditQueries
+from api.consenting import ConsentMutations
+from api.consents import ConsentQueries
 from api.context import Info
 from api.governance import GovernanceMutations, GovernanceQueries
 from api.ids import any_key

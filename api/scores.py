@@ -24,7 +24,8 @@ from scoring.headlines import headlines
 from scoring.history import Timeline
 from scoring.inputs import Inputs, Snapshot, read_snapshots, result_on
 from scoring.model import Model
-from scoring.scores import SubjectDataFault, SubjectScore, as_result, known_of
+from scoring.scores import SubjectScore, as_result, known_of
+from scoring.subjects import SubjectDataFault
 
 T = TypeVar("T")
 MOST_EVALUATIONS = 50

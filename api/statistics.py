@@ -21,9 +21,10 @@ from scoring.disclosure import SMALLEST, Dimension
 from scoring.inspection import inspection_percent
 from scoring.model import Model
 from scoring.models import UnknownModel
-from scoring.scores import SCORE_COLUMNS, SubjectDataFault, current_scores
+from scoring.scores import SCORE_COLUMNS, current_scores
 from scoring.statistics import EarlyWarning as Warned
 from scoring.statistics import read_park_indices, read_statistics
+from scoring.subjects import SubjectDataFault
 from scoring.tables import enrollments, scores, subjects
 
 READERS = (*STAFF, Audience.AUDITOR)
@@ -183,14 +184,13 @@ class StatisticsQueries:
             grade = await _grade(connection, key, model, info)
             suggestion = inspection_percent(rules, grade=grade, field=field, on=on)
             content = {"field": field, "percent": suggestion.percent}
-            await connection.execute(
-                audit.record(
-                    at=context.now,
-                    actor=principal.account,
-                    action="inspectionSuggestion",
-                    content=content,
-                    subject_id=key,
-                )
+            await audit.record(
+                connection,
+                at=context.now,
+                actor=principal.account,
+                action="inspectionSuggestion",
+                content=content,
+                subject_id=key,
             )
         return InspectionSuggestion(percent=suggestion.percent, reason=suggestion.reason)
 

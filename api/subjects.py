@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
-from sqlalchemy import select
 
+from api.access import AccessEventConnection, WhyNot, access_log, why_not_of
+from api.case_requests import cases_of
+from api.cases import CreditCaseConnection
+from api.consents import ConsentConnection, consents_page
 from api.context import Context, Info
 from api.errors import Problem
 from api.ids import public_id
 from api.mutations import mutation
 from api.node import Node
-from api.offers import KindCode, Offer, Partner, offer_of, page_of, partner_of
-from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
+from api.offers import KindCode, Offer, offer_of, page_of
+from api.pagination import After, First, PageInfo
 from api.permissions import ANYONE, SUBJECT, access
-from api.scalars import Outcome, SubjectKind
+from api.scalars import SubjectKind
 from api.scores import Known, Score, score_of
-from core.errors import BadInput, ExpectedError
-from partners.eligibility import MESSAGES
-from partners.eligibility import WhyNot as Reason
+from core.errors import ExpectedError
 from partners.standing import SubjectStanding, read_standing, reasons_for, score_participant
-from partners.tables import access_events
 from scoring.subjects import enroll_subject
-
-
-@strawberry.type(description="Why a benefit does not apply. For the subject alone.", directives=access(SUBJECT))
-class WhyNot:
-    """A reason in plain words."""
-
-    code: str = strawberry.field(description="Stable code.")
-    message: str = strawberry.field(description="The reason, and what to do.")
-
-
-@lru_cache(maxsize=64)
-def why_not_of(reason: Reason) -> WhyNot:
-    """A reason as the subject reads it."""
-    return WhyNot(code=reason.value, message=MESSAGES[reason])
 
 
 @strawberry.type(description="An offer as it stands for this subject.", directives=access(SUBJECT))
@@ -64,36 +48,6 @@ class BenefitConnection:
     """Relay's connection."""
 
     edges: list[BenefitEdge] = strawberry.field(description="The page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
-
-
-@strawberry.type(description="Somebody asked about the subject, and what was answered.", directives=access(SUBJECT))
-class AccessEvent:
-    """One line of «who looked at me», refused requests included."""
-
-    at: datetime = strawberry.field(description="When.")
-    partner: Partner | None = strawberry.field(description="Who asked.")
-    offer: Offer | None = strawberry.field(description="About which offer.")
-    outcome: Outcome | None = strawberry.field(description="What was answered; null where the request was refused.")
-    problem: str | None = strawberry.field(description="Code of the Problem the partner got, if any.")
-    why_not: list[WhyNot] = strawberry.field(description="Why the benefit did not apply; told to nobody else.")
-    receipt: str | None = strawberry.field(description="The same signed receipt that the partner holds.")
-    site: str | None = strawberry.field(description="The gate or counter the partner named.")
-
-
-@strawberry.type(description="An access event in a page (Relay).", directives=access(SUBJECT))
-class AccessEventEdge:
-    """Relay's edge."""
-
-    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
-    node: AccessEvent = strawberry.field(description="The event.")
-
-
-@strawberry.type(description="A page of access events, newest first (Relay).", directives=access(SUBJECT))
-class AccessEventConnection:
-    """Relay's connection."""
-
-    edges: list[AccessEventEdge] = strawberry.field(description="The page.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
 
 
@@ -129,37 +83,17 @@ class CreditSubject(Node):
     @strawberry.field(description="Who looked at me, newest first.")
     async def access_log(self, info: Info, first: First = None, after: After = None) -> AccessEventConnection:
         """Refused requests included."""
-        return await _access_log(info.context, self.held.id, first, after)
+        return await access_log(info.context, self.held.id, first, after)
 
+    @strawberry.field(description="My objections, appeals, complaints and repairs, newest first.")
+    async def cases(self, info: Info, first: First = None, after: After = None) -> CreditCaseConnection:
+        """What has run out is noted before it is shown."""
+        return await cases_of(info.context, self.held.id, first, after)
 
-async def _access_log(context: Context, subject_id: int, first: int | None, after: str | None) -> AccessEventConnection:
-    size, mine = page_size(first), access_events.c.subject_id == subject_id
-    statement = select(access_events).where(mine).order_by(access_events.c.id.desc()).limit(size + 1)
-    key = key_after(after)
-    if key is not None:
-        try:
-            statement = statement.where(access_events.c.id < UUID(key))
-        except ValueError:
-            raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None
-    async with context.state.database.reading() as connection:
-        rows = (await connection.execute(statement)).all()
-        known = await context.state.current_catalogue(connection)
-    edges = []
-    for row in rows[:size]:
-        partner, offer = known.partners.get(row.partner_id), known.offers.get(row.offer_id)
-        event = AccessEvent(
-            at=row.at,
-            partner=partner_of(partner) if partner else None,
-            offer=offer_of(offer) if offer else None,
-            outcome=Outcome(row.outcome) if row.outcome else None,
-            problem=row.problem,
-            why_not=[why_not_of(Reason(code)) for code in row.why_not],
-            receipt=row.receipt,
-            site=row.site,
-        )
-        edges.append(AccessEventEdge(cursor=cursor_of(row.id), node=event))
-    info = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
-    return AccessEventConnection(edges=edges, page_info=info)
+    @strawberry.field(description="What I have consented to, was asked for, and have ended; newest first.")
+    async def consents(self, info: Info, first: First = None, after: After = None) -> ConsentConnection:
+        """With every step, and the signed receipts."""
+        return await consents_page(info.context, self.held.id, first, after)
 
 
 async def signed_in_subject(context: Context) -> CreditSubject:

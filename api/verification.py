@@ -14,6 +14,7 @@ from api.mutations import mutation
 from api.permissions import PARTNER, SUBJECT, access
 from api.scalars import Fen, Outcome
 from core.errors import BadInput, ExpectedError, Forbidden
+from core.identifiers import holds_resident_id
 from partners import answers
 from partners.codes import issue_code, open_code
 from partners.decisions import Scan
@@ -117,13 +118,16 @@ ReverseRedemptionResult = Annotated[
 
 
 def checked_text(name: str, value: str, longest: int) -> str:
-    """`value` if it is a label of 1 to `longest` printable characters.
+    """`value` if it is a label of 1 to `longest` printable characters without a person's number in it.
 
     Raises:
         BadInput: it is not.
     """
     if not 1 <= len(value) <= longest or not value.isprintable():
         raise BadInput(f"{name} 须为 1 到 {longest} 个可见字符。")
+    # A partner's own id of a request may well have 15 digits.
+    if holds_resident_id(value, even_old=name != "requestId"):
+        raise BadInput(f"{name} 中有公民身份号码,这里不保存任何人的号码。请去掉号码后重试。")
     return value
 
 

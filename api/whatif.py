@@ -18,7 +18,7 @@ from scoring.history import changes_between, version_on
 from scoring.inputs import Inputs, Result
 from scoring.model import Model
 from scoring.models import Models
-from scoring.scores import SubjectDataFault
+from scoring.subjects import SubjectDataFault
 from scoring.values import BadValue, number_text, read_number
 from scoring.whatif import Change, changed, check_change, what_if
 

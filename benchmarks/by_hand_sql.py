@@ -17,7 +17,7 @@ INTO_ACCESS_EVENTS = """
 INSERT INTO access_events
     (subject_id, id, at, partner_id, offer_id, outcome, problem, why_not, receipt, clerk, site)
 """
-INTO_AUDIT = "INSERT INTO audit_entries (subject_id, id, at, actor, action, content, nonce, leaf)"
+INTO_AUDIT = "INSERT INTO audit_entries (subject_id, id, at, actor, action, content, nonce, leaf, chain, step, link)"
 INTO_ANSWERS = "INSERT INTO answers (partner_id, mutation, request_id, body_hash, answer, at)"
 WRITE_DECISION = f"""
 WITH decided AS (
@@ -27,17 +27,17 @@ WITH decided AS (
 ), seen AS (
     {INTO_ACCESS_EVENTS} VALUES ($1, $10, $8, $4, $5, $7, NULL, $11, $12, $13, $14)
 ), entry AS (
-    {INTO_AUDIT} VALUES ($1, $15, $8, $16, 'verifyCreditCode', $17, $18, $19)
+    {INTO_AUDIT} VALUES ($1, $15, $8, $16, 'verifyCreditCode', $17, $18, $19, $20, $21, $22)
 )
-{INTO_ANSWERS} VALUES ($4, 'verifyCreditCode', $20, $21, $22, $8)
+{INTO_ANSWERS} VALUES ($4, 'verifyCreditCode', $23, $24, $25, $8)
 """
 WRITE_REFUSAL = f"""
 WITH seen AS (
     {INTO_ACCESS_EVENTS} VALUES ($1, $2, $3, $4, $5, NULL, $6, '[]', NULL, $7, $8)
 ), entry AS (
-    {INTO_AUDIT} VALUES ($1, $9, $3, $10, 'verifyCreditCode', $11, $12, $13)
+    {INTO_AUDIT} VALUES ($1, $9, $3, $10, 'verifyCreditCode', $11, $12, $13, $14, $15, $16)
 )
-{INTO_ANSWERS} SELECT $4, 'verifyCreditCode', $14, $15, $16::jsonb, $3 WHERE $17::boolean
+{INTO_ANSWERS} SELECT $4, 'verifyCreditCode', $17, $18, $19::jsonb, $3 WHERE $20::boolean
 """
 WRITE_UNATTRIBUTED = f"""
 WITH noticed AS (

@@ -98,13 +98,13 @@ async def build(folder: Path, postgres: Postgres) -> City:
         "sqlite": f"sqlite+aiosqlite:///{folder}/benchmark.db",
     }
     for url in urls.values():
-        database = Database(url)
+        database = Database(url, keys=keys)
         await migrate(database)
         await seed_city(database, keys=keys, rulebook=rulebook, now=now)
         await database.close()
     postgres.sql("VACUUM ANALYZE", database="benchmark")
     settings = Settings(environment="demo", database_url=urls["postgresql"], keys_file=folder / "keys.json")
-    database = Database(urls["postgresql"])
+    database = Database(urls["postgresql"], keys=keys)
     try:
         return await _people(database, settings, keys, rulebook, urls)
     finally:

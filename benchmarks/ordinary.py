@@ -20,7 +20,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import joinedload
 
 from api.identity import Claims
@@ -52,8 +52,9 @@ from benchmarks.ordinary_models import (
     Verification,
     VerificationOut,
 )
-from core import audit
+from core.audit import chained, entry_of
 from core.clock import day_of, utc_now
+from core.database import Trail, carried
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated, Unavailable
 from core.identifiers import new_id
 from core.keys import Keys, load_keys
@@ -67,8 +68,8 @@ from partners.kinds import benefit_kinds
 from partners.receipts import sign_receipt
 from partners.rulebook import Rulebook, load_rulebook
 from partners.verification import CodeExpired, CodeInvalid, CodeOtherOffer, CodeReplayed, OfferClosed, OfferNotYours
-from scoring.scores import SubjectDataFault, SubjectScore, current_scores
-from scoring.subjects import is_minor
+from scoring.scores import SubjectScore, current_scores
+from scoring.subjects import SubjectDataFault, is_minor
 
 ATTEMPTS = 5
 DAY = timedelta(hours=24)
@@ -211,9 +212,9 @@ async def decide(
             )
         else:
             content = {"offer": offer_id, "problem": problem.code}
-            entry = audit.new_entry(at=now, actor=account.id, action=MUTATION, content=content, subject_id=subject.id)
+            entry = entry_of(at=now, actor=account.id, action=MUTATION, content=content, subject_id=subject.id)
             seen.subject_id, seen.problem = subject.id, problem.code
-            session.add_all([seen, AuditEntry(**entry)])
+            session.add_all([seen, AuditEntry(**chained(entry, Trail()))])
         if recorded is None:
             session.add(answer)
         await session.commit()
@@ -226,7 +227,7 @@ async def decide(
         "version": offer.version,
         "outcome": outcome.value,
     }
-    entry = audit.new_entry(at=now, actor=account.id, action=MUTATION, content=content, subject_id=subject.id)
+    entry = entry_of(at=now, actor=account.id, action=MUTATION, content=content, subject_id=subject.id)
     receipt = sign_receipt(
         desk.keys,
         issuer=desk.settings.issuer,
@@ -260,7 +261,7 @@ async def decide(
         "receipt": receipt,
         "expires_at": verification.expires_at.isoformat(),
     }
-    session.add_all([verification, seen, AuditEntry(**entry), answer])
+    session.add_all([verification, seen, AuditEntry(**chained(entry, Trail())), answer])
     await session.commit()
     return shown(answer.answer)
 
@@ -301,6 +302,13 @@ async def check_offer(session: AsyncSession, *, offer_id: int, partner_id: int, 
     return offer
 
 
+async def connection_of(desk: Desk, session: AsyncSession) -> AsyncConnection:
+    """The session's connection, through which sealed rows can be read."""
+    connection = await session.connection()
+    carried(connection).keys = desk.keys
+    return connection
+
+
 async def standing_of(desk: Desk, session: AsyncSession, subject: Subject, offer: Offer, now: datetime) -> Standing:
     """How the subject stands towards the offer."""
     enrollment = await enrollment_of(session, subject.id)
@@ -311,7 +319,7 @@ async def standing_of(desk: Desk, session: AsyncSession, subject: Subject, offer
         stored = await session.get(Score, (subject.id, model.id))
         try:
             (score,) = await current_scores(
-                await session.connection(),
+                await connection_of(desk, session),
                 subject_id=subject.id,
                 models=[model],
                 stored=[stored] if stored else [],  # type: ignore[list-item]  # has a row's attributes
@@ -355,7 +363,7 @@ async def me(
         stored: Any = (await session.scalars(select(Score).where(Score.subject_id == subject.id))).all()
         try:
             scores = await current_scores(
-                await session.connection(), subject_id=subject.id, models=models, stored=stored, now=now
+                await connection_of(desk, session), subject_id=subject.id, models=models, stored=stored, now=now
             )
         except SubjectDataFault:
             under_review = True

@@ -51,6 +51,11 @@ class Enrollment(Base):
 class Score(Base):
     __table__ = scoring_tables.scores
 
+    @property
+    def score_mac(self) -> bytes | None:
+        """As a row of ours calls it."""
+        return self.mac  # type: ignore[attr-defined,no-any-return]
+
 
 class Verification(Base):
     __table__ = tables.verifications

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LIFETIME = timedelta(hours=12)
 SECTORS = ("bank", "hospital", "scenic")
-ROLES = ("citizen", "enterprise", *SECTORS, "operator", "reviewer", "auditor", "provider")
+ROLES = ("citizen", "enterprise", *SECTORS, "operator", "reviewer", "auditor", "provider", "clerk")
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹,默认为当前目录下的 var。"
 )
@@ -63,7 +63,7 @@ def demo(port: int, data: Path | None) -> None:
 def demo_token(role: str, n: int, data: Path | None) -> None:
     """输出第 N 位演示账号的令牌(12 小时有效)。
 
-    ROLE:citizen、enterprise、bank、hospital、scenic、operator、reviewer、auditor、provider。
+    ROLE:citizen、enterprise、bank、hospital、scenic、operator、reviewer、auditor、provider、clerk。
     """
     import asyncio
 
@@ -95,7 +95,7 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
     """The accounts a role's numbers stand for, with their role: one for each partner of a sector, by partner id."""
     from sqlalchemy import func, select
 
-    from core.database import Database
+    from cli.deployment import open_database
     from partners.accounts import Role
     from partners.tables import accounts, partners
 
@@ -115,12 +115,8 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
             .where(accounts.c.role == wanted.value)
             .order_by(accounts.c.subject_id, accounts.c.id)
         )
-    database = Database(settings.database_url)
-    try:
-        async with database.reading() as connection:
-            return [(row[0], row[1]) for row in await connection.execute(statement)]
-    finally:
-        await database.close()
+    async with open_database(settings) as database, database.reading() as connection:
+        return [(row[0], row[1]) for row in await connection.execute(statement)]
 
 
 def _check_port(port: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from cli.deployment import deployment
+from cli.deployment import deployment, open_database
 from core.clock import day_of, utc_now
 from core.errors import ExpectedError
 
@@ -156,17 +156,10 @@ def read_signed(file: Path, largest: int) -> str:
 
 
 async def _read_catalogue(settings: Settings) -> tuple[Catalogue, Rulebook]:
-    from core.database import Database
-    from core.migrations import check_current
     from partners.catalogue import load_catalogue
     from partners.rulebook import load_rulebook
 
     rulebook = load_rulebook(settings.jurisdictions, settings.places)
-    database = Database(settings.database_url)
-    try:
-        await check_current(database)
-        async with database.reading() as connection:
-            found: Any = await load_catalogue(connection, rulebook, on=day_of(utc_now()))
-    finally:
-        await database.close()
+    async with open_database(settings) as database, database.reading() as connection:
+        found: Any = await load_catalogue(connection, rulebook, on=day_of(utc_now()))
     return found, found.rulebook

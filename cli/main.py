@@ -16,16 +16,18 @@ from cli.output import WrongUse, complain
 from core.errors import ExpectedError
 
 COMMANDS = {
+    "calendar": "cli.calendar:calendar",
     "demo": "cli.demo:demo",
     "demo-token": "cli.demo:demo_token",
     "guard": "cli.guard:guard",
-    "keys": "cli.serve:keys",
+    "keys": "cli.keys:keys",
     "migrate": "cli.serve:migrate",
     "model": "cli.model:model",
     "models": "cli.score:models",
     "outbox": "cli.results:outbox",
     "population": "cli.population:population",
     "receipt": "cli.guard:receipt",
+    "report": "cli.report:report",
     "results": "cli.results:results",
     "schema": "cli.serve:schema",
     "score": "cli.score:score",

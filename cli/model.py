@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.deployment import deployment
+from cli.deployment import deployment, open_database
 from cli.output import day_given, table
 from core.errors import ExpectedError
 
@@ -311,17 +311,11 @@ def _with(data: Path | None, run: Callable[[Database, Rulebook], Awaitable[Any]]
     settings = deployment(data)
 
     async def work() -> Any:
-        from core.database import Database
-        from core.migrations import check_current
         from partners.rulebook import load_rulebook
 
         rulebook = load_rulebook(settings.jurisdictions, settings.places)
-        database = Database(settings.database_url)
-        try:
-            await check_current(database)
+        async with open_database(settings) as database:
             return await run(database, rulebook)
-        finally:
-            await database.close()
 
     return asyncio.run(work())
 

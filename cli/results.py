@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import orjson
 
-from cli.deployment import deployment
+from cli.deployment import deployment, open_database
 from cli.guard import Unreadable, read_signed
 from cli.output import WrongUse, complain, table
 from core.clock import day_of, utc_now
@@ -253,16 +253,9 @@ def _models(settings: Settings) -> Any:
 
 
 def _with_database(settings: Settings, act: Callable[[Database], Awaitable[T]]) -> T:
-    from core.database import Database
-    from core.migrations import check_current
-
     async def run() -> T:
-        database = Database(settings.database_url, patience=None)
-        try:
-            await check_current(database)
+        async with open_database(settings, patience=None) as database:
             return await act(database)
-        finally:
-            await database.close()
 
     return asyncio.run(run())
 

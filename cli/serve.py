@@ -1,9 +1,8 @@
-"""`xinyi serve`, `xinyi migrate`, `xinyi schema`, `xinyi keys`."""
+"""`xinyi serve`, `xinyi migrate`, `xinyi schema`."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import click
 
@@ -24,10 +23,14 @@ def serve(host: str, port: int) -> None:
 def migrate() -> None:
     """将 XINYI_DATABASE_URL 指向的数据库升级到最新结构。"""
     from core.database import Database
+    from core.keys import load_keys
     from core.migrations import migrate as upgrade
 
+    settings = read_settings()
+
     async def run() -> None:
-        database = Database(read_settings().database_url, patience=None)
+        # What was written before rows were sealed is sealed now.
+        database = Database(settings.database_url, keys=load_keys(settings.keys_file), patience=None)
         try:
             await upgrade(database)
         finally:
@@ -43,28 +46,3 @@ def schema() -> None:
     from api.schema import sdl
 
     click.echo(sdl(), nl=False)
-
-
-@click.group()
-def keys() -> None:
-    """密钥文件。"""
-
-
-@keys.command("new")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def new(file: Path) -> None:
-    """生成一份新的密钥文件,仅属主可读。"""
-    from core.keys import new_key_file
-
-    new_key_file(file, demo=False)
-    click.echo(f"已生成 {file}。请妥善备份:丢失后,已密封的数据无法打开。")
-
-
-@keys.command("complete")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def complete(file: Path) -> None:
-    """为旧密钥文件补上新增用途的密钥,原有密钥不变。"""
-    from core.keys import complete_key_file
-
-    added = complete_key_file(file)
-    click.echo(f"已补上:{'、'.join(added)}。请重新备份 {file}。" if added else f"{file} 已经齐全,没有改动。")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cli.deployment import deployment
+from cli.deployment import deployment, open_database
 from cli.output import WrongUse, table
 from core.clock import utc_now
 from scoring.values import parse_day
@@ -139,17 +139,13 @@ def _month(text: str | None) -> date | None:
 
 
 def _with_database(settings: Settings, run: Callable[[Database, Rulebook], Awaitable[T]]) -> T:
-    from core.database import Database
     from partners.rulebook import load_rulebook, with_published
 
     async def whole() -> T:
-        database = Database(settings.database_url)
-        try:
-            rulebook = load_rulebook(settings.jurisdictions, settings.places)
+        rulebook = load_rulebook(settings.jurisdictions, settings.places)
+        async with open_database(settings) as database:
             async with database.reading() as connection:
                 rulebook = await with_published(connection, rulebook)
             return await run(database, rulebook)
-        finally:
-            await database.close()
 
     return asyncio.run(whole())

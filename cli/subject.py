@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.deployment import deployment
+from cli.deployment import deployment, open_database
 from cli.output import WrongUse, day_given, table
 from core.clock import day_of, utc_now
 from core.errors import ExpectedError
@@ -153,8 +153,6 @@ def _explain(result: Score | NotAssessed, inputs: Inputs) -> None:
 
 def _read(account: str, data: Path | None, *, action: str) -> _Known:
     from core import audit
-    from core.database import Database
-    from core.migrations import check_current
     from partners.accounts import Role, find_principal
     from partners.rulebook import load_rulebook, with_published
     from partners.standing import read_standing
@@ -163,26 +161,19 @@ def _read(account: str, data: Path | None, *, action: str) -> _Known:
 
     async def run() -> _Known:
         settings, now = deployment(data), utc_now()
-        database = Database(settings.database_url)
-        try:
-            await check_current(database)
-            async with database.transaction() as connection:
-                role = await _role(connection, account)
-                principal = await find_principal(connection, account=account, role=role)
-                if role not in (Role.CITIZEN, Role.AGENT) or principal.subject_id is None:
-                    raise NoSuchSubject(f"账号 {account[:40]} 不代表任何主体。请使用市民或企业经办人的账号。")
-                rulebook = await with_published(connection, load_rulebook(settings.jurisdictions, settings.places))
-                standing = await read_standing(connection, account=account, role=role, rulebook=rulebook, now=now)
-                if not standing.scores:
-                    raise NoSuchSubject("没有评分:尚未加入、未成年,或数据正在核对。")
-                known = await known_of(connection, standing.id)
-                snapshots = await read_snapshots(connection, standing.id)
-                entry: dict[str, Any] = {"by": "command line"}
-                await connection.execute(
-                    audit.record(at=now, actor=account, action=action, content=entry, subject_id=standing.id)
-                )
-        finally:
-            await database.close()
+        async with open_database(settings) as database, database.transaction() as connection:
+            role = await _role(connection, account)
+            principal = await find_principal(connection, account=account, role=role, now=now)
+            if role not in (Role.CITIZEN, Role.AGENT) or principal.subject_id is None:
+                raise NoSuchSubject(f"账号 {account[:40]} 不代表任何主体。请使用市民或企业经办人的账号。")
+            rulebook = await with_published(connection, load_rulebook(settings.jurisdictions, settings.places))
+            standing = await read_standing(connection, account=account, role=role, rulebook=rulebook, now=now)
+            if not standing.scores:
+                raise NoSuchSubject("没有评分:尚未加入、未成年,或数据正在核对。")
+            known = await known_of(connection, standing.id)
+            snapshots = await read_snapshots(connection, standing.id)
+            entry: dict[str, Any] = {"by": "command line"}
+            await audit.record(connection, at=now, actor=account, action=action, content=entry, subject_id=standing.id)
         return _Known(standing.models, rulebook.models, known, snapshots, day_of(now))
 
     return asyncio.run(run())

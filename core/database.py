@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import orjson
@@ -29,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.types import TypeDecorator
 
 from core.errors import StartupError, Unavailable
+from core.keys import Keys
 
 metadata = MetaData(
     naming_convention={
@@ -72,12 +76,15 @@ class Conflict(Exception):
 class Database:
     """Connections for reading and transactions for writing."""
 
-    def __init__(self, url: str, *, patience: float | None = 10) -> None:
-        """`patience`: seconds after which a statement is given up; None for migrations, which may take long."""
+    def __init__(self, url: str, *, keys: Keys | None = None, patience: float | None = 10) -> None:
+        """`keys`: what rows are sealed with; without them no sealed row can be read or written.
+        `patience`: seconds after which a statement is given up; None for migrations, which may take long.
+        """
         try:
             self.url = make_url(url)
         except ArgumentError:
             raise StartupError("XINYI_DATABASE_URL 不是数据库地址。请写成 postgresql+asyncpg://… 的形式。") from None
+        self._keys = keys
         self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
         shared: dict[str, Any] = {
             "hide_parameters": True,  # an error that is logged does not carry what was written
@@ -134,10 +141,12 @@ class Database:
         """
         with _DriverErrors():
             if self.is_sqlite:
-                async with self.writer.begin() as connection:
+                async with _settled(self.writer.begin()) as connection:
+                    carried(connection).keys = self._keys
                     yield connection
             else:
-                async with self._warm.take() as connection:
+                async with _settled(self._warm.take()) as connection:
+                    carried(connection).keys = self._keys
                     yield connection
 
     @asynccontextmanager
@@ -150,9 +159,11 @@ class Database:
         with _DriverErrors():
             if self.is_sqlite:
                 async with self.reader.connect() as connection:
+                    carried(connection).keys = self._keys
                     yield connection
             else:
                 async with self._warm.take() as connection:
+                    carried(connection).keys = self._keys
                     yield connection
 
     async def ping(self) -> None:
@@ -218,6 +229,48 @@ class _WarmConnections:
         """Close those at hand; nobody may be using one any more."""
         while self._idle:
             await _discard(self._idle.pop())
+
+
+@dataclass(slots=True)
+class Carried:
+    """What a connection carries for whoever writes through it, as long as it is open."""
+
+    keys: Keys | None = None
+    trail: Trail | None = None
+    """Where this connection's chain of audit rows stands (`core.audit`)."""
+
+
+class Trail:
+    """A chain of audit rows: its id, and its last row. Rows of a transaction that failed are not part of it."""
+
+    def __init__(self) -> None:
+        self.chain = uuid4()
+        self.step, self.link = 0, sha256(self.chain.bytes).hexdigest()
+        self.is_open = self.is_pending = False
+
+
+def carried(connection: AsyncConnection) -> Carried:
+    """What this connection carries."""
+    held: dict[str, Any] = connection.sync_connection.info  # type: ignore[union-attr]
+    found: Carried = held.setdefault("xinyi", Carried())
+    return found
+
+
+@asynccontextmanager
+async def _settled(taken: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
+    """Keep the audit rows of a block that went through. After one that failed nobody knows which of its rows were
+    written, so the connection begins another chain."""
+    held: Carried | None = None
+    try:
+        async with taken as connection:
+            held = carried(connection)
+            yield connection
+    except BaseException:
+        if held is not None and held.trail is not None and held.trail.is_pending:
+            held.trail = None
+        raise
+    if held is not None and held.trail is not None:
+        held.trail.is_pending = False
 
 
 async def _discard(connection: AsyncConnection) -> None:

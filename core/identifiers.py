@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import date
+from operator import mul
 from uuid import UUID
 
 from stdnum.cn import ric, uscc
@@ -59,6 +62,79 @@ def check_uscc(number: str) -> str:
         raise BadInput("统一社会信用代码不正确(应为 18 位且校验码相符)。请核对后重新填写。") from None
 
 
+def is_uscc(code: str) -> bool:
+    """Whether it is a unified social credit code as it should be spelt: nothing to trim, raise or take away.
+
+    Says the same as the library behind `check_uscc`, at a tenth of its time: files bring hundreds of thousands.
+    """
+    if _USCC.fullmatch(code) is None:
+        return False
+    total = sum(map(mul, map(_USCC_VALUES.__getitem__, code), _USCC_WEIGHTS))
+    return bool(_USCC_VALUES[code[17]] == -total % 31)
+
+
+_USCC = re.compile(r"[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}")
+_USCC_VALUES = {sign: value for value, sign in enumerate("0123456789ABCDEFGHJKLMNPQRTUWXY")}
+_USCC_WEIGHTS = tuple(3**place % 31 for place in range(17))
+
+
 def mask_name(name: str) -> str:
     """A person's name as it may be shown: the first character and a star (张*)."""
     return name[:1] + "*"
+
+
+def mask_number(number: str) -> str:
+    """An identity number as it may be shown: three signs, stars, two signs. A short one is stars alone."""
+    return "*" * len(number) if len(number) < 8 else f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"
+
+
+def mask_text(text: str) -> str:
+    """The text with every number masked that is, or is nearly, a person's: USCCs and other long numbers stay.
+
+    A birth date in the right place gives one away, whatever the check digit says: 18 digits and the old 15, one digit
+    more or less, O for 0, full-width digits, blanks or dashes between, or run together with other digits.
+    """
+    if _MANY_DIGITS.search(text) is None:
+        return text
+    return _SPACED_NUMBER.sub(_masked, _LONG_NUMBER.sub(_masked, text))
+
+
+_MANY_DIGITS = re.compile(r"\d(?:[\s\-_.·]{0,3}[\dOoIl]){13}")
+_LONG_NUMBER = re.compile(r"\d[\dOoIl]{13,}[\dOoIlXx\uff38\uff58]")
+_SPACED_NUMBER = re.compile(r"\d(?:[\s\-_.·]{0,3}\d){14,16}(?:[\s\-_.·]{0,3}[\dXx\uff38\uff58])?")
+_DAY_OF_YEAR = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_NUMBER_18 = re.compile(rf"[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY_OF_YEAR}\d{{2,4}}[\dX]?$")
+_NUMBER_15 = re.compile(rf"[1-8]\d{{7}}{_DAY_OF_YEAR}\d{{3}}$")
+_MISREAD = str.maketrans("OoIl", "0011")
+
+
+def _masked(found: re.Match[str]) -> str:
+    folded = unicodedata.normalize("NFKC", found[0]).translate(_MISREAD).upper()
+    digits = "".join(sign for sign in folded if sign.isdecimal() or sign == "X")
+    if _NUMBER_18.match(digits) or _NUMBER_15.match(digits) or _has_resident_id(digits):
+        return mask_number(found[0])
+    return found[0]
+
+
+def _has_resident_id(digits: str) -> bool:
+    for start in range(len(digits) - 17):
+        try:
+            check_resident_id(digits[start : start + 18])
+        except BadInput:
+            continue
+        return True
+    return False
+
+
+def holds_resident_id(text: str, *, even_old: bool = True) -> bool:
+    """Whether a person's number stands in the text: a valid one of 18 digits or, `even_old`, one of 15, which has no
+    check digit. Unlike `mask_text` it leaves alone what is merely of that shape: it is for refusing, not for hiding."""
+    folded = _BETWEEN_DIGITS.sub("", unicodedata.normalize("NFKC", text).upper())
+    return any(
+        _has_resident_id(found[0]) if len(found[0]) == 18 else even_old and bool(_NUMBER_15.match(found[0]))
+        for found in _ALONE.finditer(folded)
+    )
+
+
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s\-·]{1,3}(?=[\dX])")
+_ALONE = re.compile(r"(?<!\d)(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|9\d)(?:\d{15}[\dX]|\d{13})(?!\d)")

@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.audit import record
+from core.clock import utc_now
 from core.database import Database, metadata
 from core.errors import StartupError
+from core.integrity import reseal
 
 if TYPE_CHECKING:  # imported where used: serving needs none of it, and it is slow to import
     from alembic.config import Config
 
+SEALED_SINCE = "0006"
+"""The revision since which rows carry a `mac`."""
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -47,9 +53,27 @@ def differences(connection: Connection) -> list[object]:
 
 
 async def migrate(database: Database) -> None:
-    """Run all migrations that have not run yet, in one transaction each."""
-    async with database.writer.begin() as connection:
+    """Run all migrations that have not run yet, in one transaction, and seal what older versions left unsealed."""
+    async with database.transaction() as connection:
+        known = await connection.run_sync(_version)
         await connection.run_sync(_upgrade)
+        if known is not None and known < SEALED_SINCE:
+            await _seal_all(connection)
+
+
+def _version(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def _seal_all(connection: AsyncConnection) -> None:
+    sealed = {}
+    for table in metadata.sorted_tables:
+        if "sealed" in table.info:
+            sealed[str(table.name)] = await connection.scalar(select(func.count()).select_from(table))
+            await reseal(connection, table)
+    await record(connection, at=utc_now(), actor="migrate", action="sealRows", content=sealed)
 
 
 async def check_current(database: Database) -> None:

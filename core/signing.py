@@ -17,6 +17,9 @@ TYP: dict[SigningPurpose, str] = {
     "receipt": "xinyi-receipt+jwt",
     "proof": "xinyi-proof+jwt",
     "results": "xinyi-results+jwt",
+    "audit": "xinyi-audit+jwt",
+    "consent": "xinyi-consent+jwt",
+    "report": "xinyi-report+jwt",
 }
 MAX_LENGTH = 8192
 """Longest token looked at; a proof may be longer and says so itself."""

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from core import audit
 from core.clock import day_of, start_of
 from core.database import Database
+from core.integrity import sealed_with
 from core.keys import Keys
 from demo.alliance import make_members, make_offers, offer_rows
 from demo.people import PERSONS, make_enterprises, make_persons
@@ -34,7 +35,7 @@ from scoring.subjects import SubjectKind, is_minor, subject_row
 from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
 SEED = 4305
-STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 1}
+STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 1, Role.CLERK: 1}
 """How many accounts of each of these roles there are: `operator-1`, `operator-2` …"""
 BATCH = 500
 
@@ -59,7 +60,7 @@ async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: 
             await _count_on(connection)
             await bump_catalogue(connection)
             content = {str(table.name): len(of_table) for table, of_table in rows.items()}
-            await connection.execute(audit.record(at=now, actor="demo", action="seedDemoCity", content=content))
+            await audit.record(connection, at=now, actor="demo", action="seedDemoCity", content=content)
 
 
 def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
@@ -86,7 +87,10 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
         scores,
         score_inputs,
     )
-    return {table: rows[table] for table in order}
+    return {
+        table: [sealed_with(keys, table, row) for row in rows[table]] if "sealed" in table.info else rows[table]
+        for table in order
+    }
 
 
 def _add_alliance(rows: Rows, on: date) -> None:

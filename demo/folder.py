@@ -22,7 +22,7 @@ from core.keys import complete_key_file, load_keys, new_key_file
 from core.settings import Settings, read_settings
 
 DEFAULT = Path("var")
-DATABASE, KEYS = "xinyi.db", "keys.json"
+DATABASE, KEYS, FILES = "xinyi.db", "keys.json", "files"
 UNFINISHED = ".unfinished-"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 
@@ -86,6 +86,7 @@ def _settings(folder: Path, database: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{database}",
         redis_url=None,
         keys_file=folder / KEYS,
+        files=str(folder / FILES),
         places=(),
     )
 
@@ -134,11 +135,11 @@ async def _fill(settings: Settings) -> None:
     from demo.city import seed_city
     from partners.rulebook import load_rulebook
 
-    rulebook = load_rulebook(settings.jurisdictions, settings.places)
-    database = Database(settings.database_url)
+    rulebook, keys = load_rulebook(settings.jurisdictions, settings.places), load_keys(settings.keys_file)
+    database = Database(settings.database_url, keys=keys)
     try:
         await migrate(database)
-        await seed_city(database, keys=load_keys(settings.keys_file), rulebook=rulebook, now=utc_now())
+        await seed_city(database, keys=keys, rulebook=rulebook, now=utc_now())
     finally:
         # Closing the last connection moves the log into the file itself, which can then be moved alone.
         await database.close()
@@ -158,7 +159,7 @@ async def _migrate(settings: Settings) -> None:
     from core.database import Database
     from core.migrations import migrate
 
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, keys=load_keys(settings.keys_file))
     try:
         await migrate(database)
     finally:

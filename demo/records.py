@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+from core.clock import start_of
 from demo.people import FOREMOST, Enterprise, Person
 
 RECORDS = 12_000
@@ -127,6 +128,8 @@ def record_row(entry: Entry, *, number: int, subject_id: int, on: date) -> dict[
     """A row for `credit_records`; `number` counts through the whole city."""
     occurred_on = on - timedelta(days=entry.days_ago)
     removed_on = None if entry.removed_after is None else occurred_on + timedelta(days=entry.removed_after)
+    authority, document = SOURCES[entry.item].split(" ")
+    document_number = f"演示〔{occurred_on.year}〕{number}号"
     return {
         "subject_id": subject_id,
         "id": f"record-{number:05d}",
@@ -134,7 +137,13 @@ def record_row(entry: Entry, *, number: int, subject_id: int, on: date) -> dict[
         "occurred_on": occurred_on,
         "removed_on": removed_on,
         "serious_consequence": False,
-        "source": f"{SOURCES[entry.item]} 演示〔{occurred_on.year}〕{number}号",
+        "source": f"{authority} {document} {document_number}",
+        "catalogued_as": entry.item,
+        "severity": "general",
+        "document_number": document_number,
+        "authority": authority,
+        "provider": authority,
+        "received_at": start_of(occurred_on + timedelta(days=1)),
     }
 
 

@@ -9,8 +9,10 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
 import partners.tables  # noqa: F401  # registers its tables
+import scoring.cases.tables
+import scoring.intake.tables
 import scoring.tables  # noqa: F401
-from core import audit  # noqa: F401
+from core import audit, checkpoints  # noqa: F401
 from core.database import Instant, Json, metadata
 
 

@@ -4,6 +4,7 @@ database says at each request what it may do, so ending that right works at once
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +25,7 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
     AUDITOR = "auditor"
     PROVIDER = "provider"
+    CLERK = "clerk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +41,22 @@ class Principal:
 ACCOUNT_COLUMNS = (accounts.c.role, accounts.c.subject_id, accounts.c.partner_id, accounts.c.ended_at)
 
 
-def principal_of(account: str, role: Role, row: Any | None) -> Principal:
+def principal_of(account: str, role: Role, row: Any | None, *, now: datetime) -> Principal:
     """The principal for an account's row.
 
     Raises:
         Unauthenticated: there is no such account any more, or its role is another.
     """
-    if row is None or row.ended_at is not None or row.role != role.value:
+    if row is None or row.role != role.value or (row.ended_at is not None and row.ended_at <= now):
         raise Unauthenticated("此账号已停用或身份已变更。请重新登录。")
     return Principal(account, role, row.subject_id, row.partner_id)
 
 
-async def find_principal(connection: AsyncConnection, *, account: str, role: Role) -> Principal:
+async def find_principal(connection: AsyncConnection, *, account: str, role: Role, now: datetime) -> Principal:
     """Whom the account acts for.
 
     Raises:
         Unauthenticated: it may do nothing any more.
     """
     found = await connection.execute(select(*ACCOUNT_COLUMNS).where(accounts.c.id == account))
-    return principal_of(account, role, found.one_or_none())
+    return principal_of(account, role, found.one_or_none(), now=now)

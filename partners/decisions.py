@@ -111,7 +111,7 @@ async def write_decision(
         "version": offer.version,
         "outcome": outcome.value,
     }
-    entry = _audit_entry(asked, code, content)
+    entry = await _audit_entry(connection, asked, code, content)
     receipt = sign_receipt(
         verifier.keys,
         issuer=verifier.issuer,
@@ -177,14 +177,18 @@ async def write_refusal(
         }
         await (_UNATTRIBUTED_CONFLICT if is_conflict else _UNATTRIBUTED).run(connection, event, *answered)
         return answer
-    entry = _audit_entry(asked, owner, {"offer": asked.scan.offer_id, "problem": answer.code})
+    content = {"offer": asked.scan.offer_id, "problem": answer.code}
+    entry = await _audit_entry(connection, asked, owner, content)
     seen = _access_event(asked, owner) | {"problem": answer.code}
     await (_CONFLICT if is_conflict else _REFUSAL).run(connection, seen, entry, *answered)
     return answer
 
 
-def _audit_entry(asked: Asked, code: CreditCode, content: dict[str, Any]) -> dict[str, Any]:
-    return audit.new_entry(
+async def _audit_entry(
+    connection: AsyncConnection, asked: Asked, code: CreditCode, content: dict[str, Any]
+) -> dict[str, Any]:
+    return await audit.new_entry(
+        connection,
         at=asked.now,
         actor=asked.account,
         action=asked.request.mutation,
@@ -206,4 +210,8 @@ def _access_event(asked: Asked, code: CreditCode) -> dict[str, Any]:
         "receipt": None,
         "clerk": asked.scan.clerk,
         "site": asked.scan.site,
+        "reader": None,
+        "reader_role": None,
+        "action": None,
+        "purpose": None,
     }

@@ -25,6 +25,7 @@ class WhyNot(StrEnum):
     MINOR = "MINOR"
     OTHER_SUBJECT_KIND = "OTHER_SUBJECT_KIND"
     OTHER_PLACE = "OTHER_PLACE"
+    NO_CONSENT = "NO_CONSENT"
     NOT_ASSESSED = "NOT_ASSESSED"
     GRADE_NOT_REACHED = "GRADE_NOT_REACHED"
     LIMIT_REACHED = "LIMIT_REACHED"
@@ -37,6 +38,7 @@ MESSAGES = {
     WhyNot.MINOR: "未满十八周岁不参加信用评价,按标准服务办理。",
     WhyNot.OTHER_SUBJECT_KIND: "这项优惠面向另一类主体(个人或企业),按标准服务办理。",
     WhyNot.OTHER_PLACE: "这项优惠目前未对您所在地开放,按标准服务办理。",
+    WhyNot.NO_CONSENT: "您给这家机构的核验授权已暂停、撤回或到期,按标准服务办理。可在授权列表中恢复或重新授权。",
     WhyNot.NOT_ASSESSED: "暂时没有可用的评价结果,按标准服务办理;没有结果不代表不好。",
     WhyNot.GRADE_NOT_REACHED: "目前的评价等级尚未达到这项优惠的要求,按标准服务办理。可在得分明细中查看如何提升。",
     WhyNot.LIMIT_REACHED: "您已用完这项优惠的个人次数,按标准服务办理。",
@@ -81,6 +83,8 @@ class Standing:
     """How often the offer was used or is reserved already."""
     under_review: bool = False
     """A fault in this one subject's data."""
+    consent_withheld: bool = False
+    """Being verified by this partner was consented to once, and is so no more."""
 
 
 def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
@@ -98,6 +102,8 @@ def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
         return tuple(reasons)
     if standing.under_review:
         reasons.append(WhyNot.UNDER_REVIEW)
+    elif standing.consent_withheld:
+        reasons.append(WhyNot.NO_CONSENT)
     elif standing.grade is None:
         reasons.append(WhyNot.NOT_ASSESSED)
     elif standing.grade not in offer.passing_grades:

@@ -203,5 +203,5 @@ async def _step(
         insert(offer_steps).values(offer_id=offer_id, step=step, status=status, actor=actor, at=now, reason=reason)
     )
     content = {"offer": offer_id, "status": status}
-    await connection.execute(audit.record(at=now, actor=actor, action="offer", content=content))
+    await audit.record(connection, at=now, actor=actor, action="offer", content=content)
     await bump_catalogue(connection)

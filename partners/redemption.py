@@ -160,9 +160,7 @@ async def _redeem(
         )
     )
     content = {"redemption": str(redemption.id), "verification": str(row.id), "amountFen": amount_fen}
-    await connection.execute(
-        audit.record(at=now, actor=account, action=REDEEM, content=content, subject_id=row.subject_id)
-    )
+    await audit.record(connection, at=now, actor=account, action=REDEEM, content=content, subject_id=row.subject_id)
     return redemption
 
 
@@ -213,7 +211,5 @@ async def _reverse(
     if row.took_quota:
         await give_back(connection, offer_id=row.offer_id)
     content = {"redemption": str(row.id), "reason": reason}
-    await connection.execute(
-        audit.record(at=now, actor=account, action=REVERSE, content=content, subject_id=row.subject_id)
-    )
+    await audit.record(connection, at=now, actor=account, action=REVERSE, content=content, subject_id=row.subject_id)
     return Redemption(row.id, now)

@@ -50,6 +50,6 @@ async def register_partner(
     partner_id = int((await connection.execute(statement.returning(partners.c.id))).scalar_one())
     await connection.execute(insert(accounts).values(id=str(uuid4()), role=Role.PARTNER.value, partner_id=partner_id))
     content = {"partner": partner_id, "place": place, "sector": sector, "name": name}
-    await connection.execute(audit.record(at=now, actor=actor, action="registerPartner", content=content))
+    await audit.record(connection, at=now, actor=actor, action="registerPartner", content=content)
     await bump_catalogue(connection)
     return Partner(partner_id, place, sector, name)

@@ -17,16 +17,20 @@ from core.places import Places, load_places
 from legal.protected import ProtectedList, load_protected
 from legal.terms import Ladder
 from partners.kinds import BenefitKind, benefit_kinds
-from scoring.deadlines import load_deadlines
+from scoring.cases.repair import RepairRules, load_repairs
+from scoring.catalogue import Catalogue, load_catalogues
+from scoring.deadlines import Entitlements, load_deadlines
 from scoring.engine import no_record_grade
+from scoring.indicators import Indicators, load_indicators
 from scoring.inputs import Inputs, result_on
 from scoring.inspection import InspectionRules, load_inspections
 from scoring.life.versions import PublishedVersion, join_versions, published_versions
 from scoring.model import Grade, Model, Recognition
 from scoring.models import Models, load_models
+from scoring.purposes import Purposes, load_purposes
 from scoring.recognition import load_recognitions
-from scoring.scores import SubjectDataFault
 from scoring.statistics import StatisticsRules, load_statistics
+from scoring.subjects import SubjectDataFault
 
 
 class EnrollmentNotice(Document):
@@ -46,6 +50,16 @@ class Rulebook:
     """The models that came with the folders."""
     models: Models
     """These and the versions published here, as they hold from day to day."""
+    indicators: Mapping[str, Indicators]
+    """What models may look at, by place."""
+    catalogues: Mapping[str, Catalogue]
+    """What may be collected, by place."""
+    entitlements: Entitlements
+    """Deadlines and rights, by place."""
+    repairs: Mapping[str, RepairRules]
+    """How a record is repaired, by place."""
+    purposes: Mapping[str, Purposes]
+    """What a consent can be given for, by place."""
     protected: Mapping[str, ProtectedList]
     notice: EnrollmentNotice
     recognitions: tuple[Recognition, ...]
@@ -108,7 +122,7 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
     unknown = [code for code in served if code not in places]
     if unknown:
         raise StartupError(f"XINYI_PLACES 中的 {'、'.join(unknown)} 不存在。现有:{'、'.join(places)}。")
-    load_deadlines(places)
+    indicators = load_indicators(places)
     models = load_models(places)
     recognitions = load_recognitions(places, models)
     models = models.recognising(recognitions)
@@ -117,6 +131,11 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
         served=served or tuple(places),
         founding=models,
         models=models,
+        indicators=indicators,
+        catalogues=load_catalogues(places, indicators),
+        entitlements=load_deadlines(places),
+        repairs=load_repairs(places),
+        purposes=load_purposes(places),
         protected={code: load_protected(places, code) for code in places},
         notice=RuleFile(root / "cn" / "enrollment-notice.yaml", root=root).parse(EnrollmentNotice),
         recognitions=recognitions,

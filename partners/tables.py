@@ -45,7 +45,28 @@ accounts = Table(
     Column("subject_id", BigInteger, ForeignKey("subjects.id"), comment="whom a citizen or an agent acts for"),
     Column("partner_id", BigInteger, ForeignKey("partners.id"), comment="whom a partner's account acts for"),
     Column("ended_at", Instant, comment="from then on the account may do nothing"),
+    Column("held_by", String(40), comment="the account of whoever acts through this one"),
+    Column("basis", String(10), comment="mandate or assisted; null for one's own"),
+    Column("body", Text, comment="providers: the body they act for"),
+    Column("body_uscc", String(18)),
     Index("ix_accounts_subject", "subject_id"),
+)
+
+mandates = Table(
+    "mandates",
+    metadata,
+    Column("subject_id", BigInteger, ForeignKey("subjects.id"), primary_key=True, comment="who is represented"),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(10), nullable=False, comment="agent, family, or guardian"),
+    Column("holder", String(40), nullable=False, comment="account of whoever represents"),
+    Column("account", String(40), nullable=False, comment="the account through which this is done"),
+    Column("evidence", Text, nullable=False, comment="the document behind it"),
+    Column("granted_by", String(40), nullable=False),
+    Column("granted_at", Instant, nullable=False),
+    Column("ends_on", Date, nullable=False, comment="first day on which it no longer holds"),
+    Column("revoked_at", Instant),
+    Column("revoked_by", String(40)),
+    Index("ix_mandates_holder", "holder"),
 )
 
 offers = Table(
@@ -164,7 +185,7 @@ access_events = Table(
     Column("subject_id", BigInteger, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("partner_id", BigInteger, nullable=False),
+    Column("partner_id", BigInteger),
     Column("offer_id", BigInteger),
     Column("outcome", String(20)),
     Column("problem", String(40)),
@@ -172,6 +193,11 @@ access_events = Table(
     Column("receipt", Text),
     Column("clerk", String(40)),
     Column("site", String(40)),
+    Column("reader", String(40), comment="account of whoever looked, where that is no partner"),
+    Column("reader_role", String(20)),
+    Column("action", String(40), comment="what was done or read; null for a scan"),
+    Column("purpose", String(120), comment="what for, as the reader said or the rule has it"),
+    Index("ix_access_events_id", "id"),
 )
 
 answers = Table(

@@ -6,7 +6,7 @@ Order: partner and request → the recorded answer → the code → the offer �
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -27,10 +27,11 @@ from partners.eligibility import Standing, why_not
 from partners.quotas import give_back, sweep_person, take_unit
 from partners.standing import count_uses
 from partners.tables import accounts, answers, catalogue_state, verifications
+from scoring.consents import CONSENT_STATE, is_withheld
 from scoring.model import Model
-from scoring.scores import SCORE_STATE, SubjectDataFault, is_current, refresh_scores
-from scoring.subjects import is_minor, lock_subject
-from scoring.tables import enrollments, scores, subjects
+from scoring.scores import SCORE_STATE, check_intact, is_current, refresh_scores
+from scoring.subjects import SUBJECT_STATE, SubjectDataFault, check_subject, has_ended, is_minor, lock_subject
+from scoring.tables import consents, enrollments, scores, subjects
 
 MUTATION = "verifyCreditCode"
 REPLAY_WINDOW = timedelta(hours=24)
@@ -88,11 +89,10 @@ def _scan_statement() -> Select[Any]:
             answers.c.answer,
             answers.c.at.label("answered_at"),
             verifications.c.at.label("used_at"),
-            subjects.c.kind,
-            subjects.c.place,
-            subjects.c.birth_on,
+            *SUBJECT_STATE,
             enrollments.c.enrolled_at,
             *SCORE_STATE,
+            *CONSENT_STATE,
         )
         .select_from(accounts)
         .join(catalogue_state, catalogue_state.c.id == 1)
@@ -101,12 +101,14 @@ def _scan_statement() -> Select[Any]:
         .outerjoin(subjects, subjects.c.id == mine)
         .outerjoin(enrollments, and_(enrollments.c.subject_id == mine, enrollments.c.left_at.is_(None)))
         .outerjoin(scores, and_(scores.c.subject_id == mine, scores.c.model == bindparam("model")))
+        .outerjoin(consents, and_(consents.c.subject_id == mine, consents.c.partner_id == accounts.c.partner_id))
         .where(accounts.c.id == bindparam("account"))
     )
 
 
 READ_SCAN = Prepared(_scan_statement())
-"""Everything a decision looks at, in one statement; no row where there is no such account."""
+"""Everything a decision looks at, in one statement; no row where there is no such account, and one more for each
+further consent that the subject has given this partner."""
 
 
 async def verify_credit_code(
@@ -132,7 +134,7 @@ async def verify_credit_code(
     """
     while True:
         offer = catalogue.offers.get(scan.offer_id)
-        row = await READ_SCAN.first(
+        rows: list[Any] = await READ_SCAN.all(
             connection,
             account=account,
             request=scan.request_id,
@@ -140,7 +142,8 @@ async def verify_credit_code(
             code=code.id if code else b"",
             model=offer.model.id if offer else "",
         )
-        principal = principal_of(account, Role.PARTNER, row)
+        row = rows[0] if rows else None
+        principal = principal_of(account, Role.PARTNER, row, now=now)
         # A catalogue of the next day will do: another request that began after midnight may have been quicker.
         if row is not None and row.catalogue_version == catalogue.version and catalogue.on >= day_of(now):
             break
@@ -162,13 +165,13 @@ async def verify_credit_code(
         if row.answer is not None:
             await forget_expired(connection, request, now=now)
         try:
-            code = _check_code(code, row, offer_id=scan.offer_id, now=now)
-            offer = _check_offer(offer, on=catalogue.on, partner_id=request.partner_id)
+            code = check_code(code, row, offer_id=scan.offer_id, now=now)
+            offer = check_offer(offer, on=catalogue.on, partner_id=request.partner_id)
             if offer.has_quota:
                 await take_unit(connection, offer_id=offer.id, now=now)
         except ExpectedError as problem:
             return await write_refusal(connection, asked, problem, owner=owner)
-        standing, fault = await _standing(connection, row, code=code, offer=offer, lineage=lineage, now=now)
+        standing, fault = await _standing(connection, rows, code=code, offer=offer, lineage=lineage, now=now)
         reasons = why_not(offer, standing)
         if offer.has_quota:
             # Also when nothing is given back, so that the time of the answer does not tell which one it was.
@@ -187,10 +190,20 @@ def _takes_one_statement(offer: Offer, row: Any, *, on: date) -> bool:
 
 def _is_scored(row: Any, offer: Offer, *, on: date) -> bool:
     """Whether the subject takes part, is of age, and is of the kind that the offer's model is for."""
-    return row.enrolled_at is not None and row.kind == offer.subject_kind and not is_minor(row.birth_on, on=on)
+    return (
+        row.enrolled_at is not None
+        and row.kind == offer.subject_kind
+        and not is_minor(row.birth_on, on=on)
+        and not has_ended(row, on=on)
+    )
 
 
-def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: datetime) -> CreditCode:
+def check_code(code: CreditCode | None, row: Any, *, offer_id: int | None, now: datetime) -> CreditCode:
+    """The code if it may be used for this offer; `row` has its holder's `kind` and `used_at`, when it decided.
+
+    Raises:
+        CodeInvalid, CodeReplayed, CodeExpired, CodeOtherOffer: it may not.
+    """
     if code is None or row.kind is None:
         raise CodeInvalid("这不是有效的信用码,或内容不完整。请对方重新出示后再扫。")
     if row.used_at is not None and row.used_at > now - REPLAY_WINDOW:
@@ -202,7 +215,12 @@ def _check_code(code: CreditCode | None, row: Any, *, offer_id: int, now: dateti
     return code
 
 
-def _check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
+def check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
+    """The offer if it is this partner's and open.
+
+    Raises:
+        OfferNotYours, OfferClosed: it is not.
+    """
     if offer is None or offer.partner.id != partner_id:
         raise OfferNotYours("贵单位名下没有这项优惠。请核对优惠编号。")
     if not offer.is_open(on):
@@ -219,7 +237,7 @@ async def _times_used(connection: AsyncConnection, *, subject_id: int, offer: Of
 
 async def _standing(
     connection: AsyncConnection,
-    row: Any,
+    rows: Sequence[Any],
     *,
     code: CreditCode,
     offer: Offer,
@@ -227,9 +245,12 @@ async def _standing(
     now: datetime,
 ) -> tuple[Standing, SubjectDataFault | None]:
     """What is known of the person. A fault in this one person's data is for an alarm, and never a Problem."""
+    row = rows[0]
     places: tuple[str, ...] = ()
-    grade, fault = None, None
+    grade, fault, withheld = None, None, False
     try:
+        check_subject(connection, row)
+        withheld = is_withheld(connection, rows, offer_id=offer.id, on=day_of(now))
         places = lineage(row.place)
         if _is_scored(row, offer, on=day_of(now)):
             grade = await _grade(connection, row, subject_id=code.subject_id, model=offer.model, now=now)
@@ -246,6 +267,7 @@ async def _standing(
         grade=grade,
         used=used,
         under_review=fault is not None,
+        consent_withheld=withheld,
     )
     return standing, fault
 
@@ -253,6 +275,7 @@ async def _standing(
 async def _grade(connection: AsyncConnection, row: Any, *, subject_id: int, model: Model, now: datetime) -> str | None:
     """The subject's grade now: the stored one while it is true, else one made afresh and stored."""
     if row.model is not None and is_current(row, model, on=day_of(now)):
+        check_intact(connection, row, subject_id=subject_id)
         grade: str | None = row.better_grade or row.grade
     else:
         (score,) = await refresh_scores(connection, subject_id=subject_id, models=[model], now=now)

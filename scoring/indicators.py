@@ -21,6 +21,8 @@ from scoring.checks import Fault
 from scoring.model import ModelFile
 
 Collection: TypeAlias = Literal["published", "consent", "written-consent"]
+Nature: TypeAlias = Literal["honour", "adverse", "neutral"]
+"""`neutral` is on record and counts neither for nor against anybody: no model may use it."""
 
 
 class _Indicator(Document):
@@ -34,7 +36,7 @@ class _Indicator(Document):
 class ItemIndicator(_Indicator):
     """A sort of record."""
 
-    nature: Literal["honour", "adverse"]
+    nature: Nature
 
 
 class FactIndicator(_Indicator):
@@ -48,6 +50,8 @@ class ForbiddenKind(Document):
     label: str
     applies_to: Literal["person", "everyone"]
     words: Annotated[tuple[str, ...], Field(min_length=1)]
+    catalogued_with: Collection | None = None
+    """It may be collected where an item is collected in this way; no model may use it all the same."""
     source: Source
 
     def named_in(self, code: str, label: str) -> str | None:
@@ -85,7 +89,10 @@ class Indicators:
         for code, item in model.items.items():
             listed = self.items.get(code)
             yield from self._faults(model, ("items", code), item.label, listed)
-            if listed is not None and listed.nature != item.nature:
+            if listed is not None and listed.nature == "neutral":
+                problem = f"项目 {code} 在指标目录中是中性信息(neutral),只作记录,不能加分也不能减分"
+                yield ("items", code), problem, "请从模型中删去它"
+            elif listed is not None and listed.nature != item.nature:
                 yield (
                     ("items", code, "nature"),
                     f"项目 {code} 在指标目录中的性质是 {listed.nature},这里写成 {item.nature}",

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Row, Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.identifiers import new_id
+from core.integrity import RowChanged, is_intact
 from scoring.engine import NotAssessed, Record, Score, ScoreLine, evaluate
 from scoring.model import Grade, Model
 from scoring.recognition import ForeignGrade, recognised_grade
@@ -165,13 +166,19 @@ def _basis(pushed: PushedResult) -> str:
 async def read_inputs(connection: AsyncConnection, subject_ids: Sequence[int]) -> dict[int, Inputs]:
     """What is known of these subjects now; an entry for each.
 
+    What is suspended from use is left out.
+
     Raises:
         ValueError: the facts of one of them are no JSON.
+        RowChanged: a row of one of them is not as it was written.
     """
     found: dict[int, tuple[list[Record], dict[str, object], list[PushedResult]]]
     found = {subject_id: ([], {}, []) for subject_id in subject_ids}
     mine = credit_records.c.subject_id.in_(subject_ids)
     for row in await connection.execute(select(credit_records).where(mine).order_by(credit_records.c.id)):
+        _check(connection, credit_records, row)
+        if row.suspended_at is not None:
+            continue
         found[row.subject_id][0].append(
             Record(
                 row.item,
@@ -188,9 +195,11 @@ async def read_inputs(connection: AsyncConnection, subject_ids: Sequence[int]) -
     for row in await connection.execute(
         select(facts).where(facts.c.subject_id.in_(subject_ids)).order_by(facts.c.name)
     ):
+        _check(connection, facts, row)
         found[row.subject_id][1][row.name] = row.value
     standing = pushed_results.c.subject_id.in_(subject_ids) & pushed_results.c.withdrawn_at.is_(None)
     for row in await connection.execute(select(pushed_results).where(standing).order_by(pushed_results.c.id)):
+        _check(connection, pushed_results, row)
         found[row.subject_id][2].append(
             PushedResult(
                 str(row.id),
@@ -206,6 +215,11 @@ async def read_inputs(connection: AsyncConnection, subject_ids: Sequence[int]) -
             )
         )
     return {key: Inputs(tuple(records), known, tuple(pushed)) for key, (records, known, pushed) in found.items()}
+
+
+def _check(connection: AsyncConnection, table: Table, row: Row[Any]) -> None:
+    if not is_intact(connection, table, row._asdict(), row.mac):
+        raise RowChanged(table.name)
 
 
 async def note_inputs(connection: AsyncConnection, known: Mapping[int, Inputs], *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from core import audit
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError
 from core.identifiers import check_resident_id, check_uscc, new_id
+from core.integrity import reseal, sealed
 from core.keys import Keys
 from core.sealing import keyed_hashes, unseal
 from scoring.checks import top
@@ -28,7 +29,7 @@ from scoring.model import Model, PointsMethod
 from scoring.models import Models
 from scoring.outbox import enqueue
 from scoring.scores import lock_subjects, refresh_many
-from scoring.subjects import is_minor
+from scoring.subjects import SubjectKind, identity_hashes, is_minor
 from scoring.tables import enrollments, pushed_results, result_batches, subjects
 from scoring.values import LIMIT, number_text
 
@@ -135,7 +136,7 @@ async def receive_results(
         "rows": receipt.rows,
         "applied": applied,
     }
-    await connection.execute(audit.record(at=now, actor=actor, action="pushResults", content=content))
+    await audit.record(connection, at=now, actor=actor, action="pushResults", content=content)
     return receipt
 
 
@@ -198,9 +199,7 @@ async def correct_result(
     await enqueue(connection, keys, topic="corrected-result", destination=UPSTREAM, payload=payload, now=now)
     await _note_batch(connection, issuer, request_id, hashes, {"id": str(made["id"]), "at": now.isoformat()}, now=now)
     content = {"model": model.id, "result": str(made["id"]), "reason": reason}
-    await connection.execute(
-        audit.record(at=now, actor=actor, action="correctResult", content=content, subject_id=subject_id)
-    )
+    await audit.record(connection, at=now, actor=actor, action="correctResult", content=content, subject_id=subject_id)
     return Correction(made["id"], now)
 
 
@@ -211,6 +210,7 @@ async def withdraw_batch(
     mine = and_(pushed_results.c.issuer == issuer, pushed_results.c.batch == batch)
     gone = update(pushed_results).where(mine, pushed_results.c.withdrawn_at.is_(None)).values(withdrawn_at=now)
     found = (await connection.execute(gone.returning(pushed_results.c.subject_id, pushed_results.c.model))).all()
+    await reseal(connection, pushed_results, mine)
     for chunk in _chunks(found):
         model_of = {row.subject_id: row.model for row in chunk}
         places = await connection.execute(
@@ -219,7 +219,7 @@ async def withdraw_batch(
         concerned = {row.id: models.concerned(model_of[row.id], place_code=row.place, on=day_of(now)) for row in places}
         await refresh_many(connection, concerned, now=now)
     content = {"issuer": issuer, "batch": batch, "results": len(found)}
-    await connection.execute(audit.record(at=now, actor=actor, action="withdrawResults", content=content))
+    await audit.record(connection, at=now, actor=actor, action="withdrawResults", content=content)
     return len(found)
 
 
@@ -313,7 +313,7 @@ def _identities(
                 f"第 {seen[canonical]} 行与第 {place} 行是同一主体。每批每个主体只能有一行,整批没有应用。"
             )
         seen[canonical] = place
-        found[place] = keyed_hashes(keys, "lookup", f"{model.subject}:{canonical}".encode())
+        found[place] = identity_hashes(keys, kind=SubjectKind(model.subject), number=canonical)
     return found, leftovers
 
 
@@ -367,7 +367,7 @@ async def _apply(
     now: datetime,
 ) -> None:
     if rows:
-        await connection.execute(insert(pushed_results), rows)
+        await connection.execute(insert(pushed_results), [sealed(connection, pushed_results, row) for row in rows])
         await refresh_many(connection, concerned, now=now)
 
 

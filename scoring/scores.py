@@ -17,14 +17,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
+from core.integrity import RowChanged, is_intact, sealed
 from scoring.engine import NotAssessed, Record, Score, ScoreLine
 from scoring.inputs import Inputs, Origin, PushedResult, note_inputs, read_inputs, result_on
 from scoring.model import Model
+from scoring.subjects import SubjectDataFault
 from scoring.tables import scores, subjects
-
-
-class SubjectDataFault(Exception):
-    """The records or facts of this one subject cannot be evaluated. The caller raises an alarm, never a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ SCORE_STATE = (
     scores.c.evaluated_on,
     scores.c.evaluated_at,
     scores.c.valid_until,
+    scores.c.mac.label("score_mac"),
 )
 """What deciding looks at."""
 SCORE_COLUMNS = (
@@ -86,6 +85,21 @@ def is_current(row: Row[Any], model: Model, *, on: date) -> bool:
         and row.evaluated_on <= on
         and (row.valid_until is None or on < row.valid_until)
     )
+
+
+_DECIDING = tuple(name for name in scores.info["sealed"] if name != "subject_id")
+"""Columns of `scores`; whoever reads a score knows its subject already."""
+
+
+def check_intact(connection: AsyncConnection, row: Any, *, subject_id: int) -> None:
+    """Refuse a stored score (a row with `SCORE_STATE`) that is not as it was written.
+
+    Raises:
+        SubjectDataFault: somebody has changed it by hand.
+    """
+    stored = {name: getattr(row, name) for name in _DECIDING} | {"subject_id": subject_id}
+    if not is_intact(connection, scores, stored, row.score_mac):
+        raise SubjectDataFault("scores: changed by hand")
 
 
 def stored_score(row: Row[Any]) -> SubjectScore:
@@ -179,6 +193,8 @@ async def known_of(connection: AsyncConnection, subject_id: int) -> Inputs:
         return (await read_inputs(connection, [subject_id]))[subject_id]
     except ValueError as error:  # what is stored is no JSON
         raise SubjectDataFault("facts: unreadable") from error
+    except RowChanged as error:
+        raise SubjectDataFault(f"{error}: changed by hand") from error
 
 
 async def evaluate_subject(
@@ -224,7 +240,7 @@ async def refresh_many(
         except SubjectDataFault as fault:
             faults[subject_id] = fault
     await note_inputs(connection, {subject_id: known[subject_id] for subject_id in made}, now=now)
-    rows = [row for of_subject in made.values() for row in of_subject]
+    rows = [sealed(connection, scores, row) for of_subject in made.values() for row in of_subject]
     if rows:
         insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = insert(scores)
@@ -246,7 +262,7 @@ async def _readable(
 ) -> tuple[dict[int, Inputs], dict[int, SubjectDataFault]]:
     try:
         return await read_inputs(connection, subject_ids), {}
-    except ValueError:  # of one of them; find out of which
+    except (ValueError, RowChanged):  # of one of them; find out of which
         known, faults = {}, {}
         for subject_id in subject_ids:
             try:
@@ -266,6 +282,8 @@ async def current_scores(
     """
     on = day_of(now)
     rows = {row.model: row for row in stored if row.model is not None}
+    for row in rows.values():
+        check_intact(connection, row, subject_id=subject_id)
     due = [model for model in models if model.id not in rows or not is_current(rows[model.id], model, on=on)]
     fresh = {}
     if due:

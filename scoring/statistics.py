@@ -152,7 +152,7 @@ async def take_statistics(
             takes.append(Take(place, model.id, len(cells), len(parks)))
     if takes:
         content = {"month": month.isoformat(), "models": [f"{take.place}/{take.model}" for take in takes]}
-        await connection.execute(audit.record(at=now, actor=actor, action="takeStatistics", content=content))
+        await audit.record(connection, at=now, actor=actor, action="takeStatistics", content=content)
     return takes
 
 

@@ -26,6 +26,12 @@ from core.database import Instant, Json, metadata
 # SQLite counts up by itself only in a column declared INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
+
+def mac() -> Column[bytes]:
+    """The keyed hash of a row's covered columns (`core.integrity`)."""
+    return Column("mac", LargeBinary, comment="keyed hash of the columns covered; a row without it is not used")
+
+
 subjects = Table(
     "subjects",
     metadata,
@@ -41,7 +47,37 @@ subjects = Table(
     Column("district", String(6), comment="division code (GB/T 2260), for statistics"),
     Column("industry", String(1), comment="enterprises only; section of GB/T 4754, for statistics"),
     Column("park", String(60), comment="enterprises only: code of the park it stands in"),
+    Column("ended_on", Date, comment="a person's death, an enterprise's end: from then on never scored"),
+    Column("end_reason", String(12), comment="deceased, struck-off, or merged"),
+    Column("merged_into", BigInteger, comment="the subject that goes on in its place"),
+    mac(),
     CheckConstraint("kind IN ('person', 'enterprise')", name="kind"),
+    info={"sealed": ("identity_hash", "kind", "place", "birth_on", "ended_on", "end_reason", "merged_into")},
+)
+
+subject_identifiers = Table(
+    "subject_identifiers",
+    metadata,
+    Column("identity_hash", LargeBinary, primary_key=True, comment="keyed hash of scheme and number"),
+    Column("subject_id", Key, ForeignKey("subjects.id"), nullable=False, index=True),
+    Column("scheme", String(24), nullable=False, comment="uscc, organisation-code, registration-number, passport …"),
+    Column("identity_sealed", LargeBinary, nullable=False),
+    Column("noted_at", Instant, nullable=False),
+    Column("noted_by", String(40), nullable=False),
+    Column("until_on", Date, comment="first day on which it was another's or nobody's"),
+    comment="numbers besides the one that a subject is keyed by",
+)
+
+subject_changes = Table(
+    "subject_changes",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("change", String(16), nullable=False, comment="renamed, deceased, struck-off, merged, took-over, corrected"),
+    Column("reason", Text, nullable=False, comment="the document behind it"),
+    Column("before_sealed", LargeBinary, nullable=False, comment="what it was before; append-only"),
 )
 
 enrollments = Table(
@@ -69,7 +105,48 @@ credit_records = Table(
     Column("corrected_on", Date, comment="the day on which it was put right"),
     Column("force_majeure", Boolean, nullable=False, server_default=text("false")),
     Column("source", Text, nullable=False, comment="the body and the legal document behind the record"),
-)
+    Column("catalogued_as", String(60), comment="item of the catalogue; null is the same as `item`"),
+    Column("severity", String(8), comment="general or serious, for terms"),
+    Column("document_number", Text, comment="as it is written"),
+    Column("authority", Text),
+    Column("authority_uscc", String(18)),
+    Column("provider", Text, comment="the body that delivered it, and that objections go to"),
+    Column("provider_uscc", String(18)),
+    Column("content_sealed", LargeBinary, comment="all catalogued fields, as JSON"),
+    Column("received_at", Instant),
+    Column("version", Integer, nullable=False, server_default=text("1"), comment="the newest of record_versions"),
+    Column("suspended_at", Instant, comment="not used while something about it is open"),
+    Column("hidden_at", Instant, comment="honours only: hidden at the subject's own wish"),
+    Column("removal", String(12), comment="why it ends before its term: repaired, corrected, withdrawn, merged"),
+    mac(),
+    Index("ix_credit_records_public", "item", "subject_id"),
+    info={
+        "sealed": (
+            "subject_id", "id", "item", "occurred_on", "removed_on", "serious_consequence", "points", "minor",
+            "corrected_on", "force_majeure", "source", "catalogued_as", "severity", "document_number", "authority",
+            "authority_uscc", "provider", "provider_uscc", "content_sealed", "received_at", "version", "suspended_at",
+            "hidden_at", "removal",
+        )
+    },
+)  # fmt: skip
+
+record_versions = Table(
+    "record_versions",
+    metadata,
+    Column("subject_id", Key, primary_key=True),
+    Column("record_id", String(40), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("change", String(12), nullable=False,
+           comment="received, corrected, suspended, resumed, repaired, withdrawn, hidden, shown, moved"),
+    Column("reason", Text, nullable=False),
+    Column("content_hash", String(64), comment="SHA-256 of a delivery, without the subject's number"),
+    Column("state_sealed", LargeBinary, nullable=False, comment="the record as it was from then on, as JSON"),
+    Column("batch_id", Uuid, comment="the delivery it came with"),
+    ForeignKeyConstraint(["subject_id", "record_id"], ["credit_records.subject_id", "credit_records.id"]),
+    comment="how a record came and changed; append-only",
+)  # fmt: skip
 
 facts = Table(
     "facts",
@@ -78,6 +155,8 @@ facts = Table(
     Column("name", String(60), primary_key=True),
     Column("value", Json, nullable=False),
     Column("observed_on", Date, nullable=False),
+    mac(),
+    info={"sealed": ("subject_id", "name", "value", "observed_on")},
 )
 
 scores = Table(
@@ -98,7 +177,15 @@ scores = Table(
     Column("result_on", Date, comment="the day of a result that was not computed here"),
     Column("better_grade", String(20), comment="what counts for benefits where it is better than the grade"),
     Column("better_why", Text, comment="why it counts, for the subject"),
-)
+    mac(),
+    # What deciding looks at, and no more: it is read at every scan.
+    info={
+        "sealed": (
+            "subject_id", "model", "model_checksum", "points", "grade", "reason", "better_grade", "evaluated_on",
+            "evaluated_at", "valid_until",
+        )
+    },
+)  # fmt: skip
 
 score_inputs = Table(
     "score_inputs",
@@ -110,6 +197,70 @@ score_inputs = Table(
     Column("facts", Json, nullable=False),
     Column("pushed", Json, nullable=False),
     comment="what was known of a subject from `at` on; never changed, so that any past score can be made again",
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("state", String(10), nullable=False, comment="as last set; past `ends_on` it is EXPIRED whatever this says"),
+    Column("purpose", String(40), nullable=False),
+    Column("purpose_version", String(10), nullable=False),
+    Column("partner_id", BigInteger, comment="to whom it is given, where that is a partner"),
+    Column("recipient", Text, nullable=False, comment="to whom it is given, in words"),
+    Column("offer_id", BigInteger),
+    Column("scope", Json, nullable=False, comment="catalogue items or answers that it is about"),
+    Column("frequency", String(20), nullable=False, comment="once, or per-use"),
+    Column("requested_at", Instant, nullable=False),
+    Column("requested_by", String(40), nullable=False),
+    Column("ends_on", Date, nullable=False, comment="first day on which it no longer holds; at most a year on"),
+    Column("erase_by", Date, nullable=False, comment="by when what was received is erased"),
+    Column("used_at", Instant, comment="the last use; one given for once is used up by it"),
+    Column("receipt", Text, comment="the newest signed receipt"),
+    mac(),
+    Index("ix_consents_partner", "subject_id", "partner_id"),
+    Index("ix_consents_asked_by", "partner_id", "id"),
+    info={
+        "sealed": (
+            "subject_id", "id", "state", "purpose", "purpose_version", "partner_id", "recipient", "offer_id", "scope",
+            "frequency", "requested_at", "requested_by", "ends_on", "erase_by", "used_at",
+        )
+    },
+)  # fmt: skip
+
+consent_steps = Table(
+    "consent_steps",
+    metadata,
+    Column("subject_id", Key, primary_key=True),
+    Column("consent_id", Uuid, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("act", String(12), nullable=False),
+    Column("state", String(10), nullable=False, comment="after the act"),
+    Column("actor", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    ForeignKeyConstraint(["subject_id", "consent_id"], ["consents.subject_id", "consents.id"]),
+)
+
+departures = Table(
+    "departures",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("erased", Json, nullable=False, comment="how many rows of each table"),
+    Column("tombstone", String(64), nullable=False, comment="SHA-256 of what was erased, with a nonce nobody keeps"),
+)
+
+credit_reports = Table(
+    "credit_reports",
+    metadata,
+    Column("subject_id", Key, ForeignKey("subjects.id"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(40), nullable=False),
+    Column("sha256", String(64), nullable=False, comment="of the report; the report itself is not kept"),
+    Index("ix_credit_reports_id", "id"),
 )
 
 pushed_results = Table(
@@ -129,8 +280,15 @@ pushed_results = Table(
     Column("batch", String(128), nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
+    mac(),
     Index("ix_pushed_results_batch", "issuer", "batch"),
-)
+    info={
+        "sealed": (
+            "subject_id", "model", "id", "origin", "points", "grade", "result_on", "valid_until", "issuer",
+            "issuer_name", "reference", "batch", "received_at", "withdrawn_at",
+        )
+    },
+)  # fmt: skip
 
 result_batches = Table(
     "result_batches",

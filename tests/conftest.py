@@ -76,8 +76,9 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys_file: Path) -> Path:
     """A small city in a SQLite file, to be copied."""
     path = tmp_path_factory.mktemp("city") / "city.db"
-    database = Database(f"sqlite+aiosqlite:///{path}")
-    await build_city(database, load_keys(keys_file))
+    keys = load_keys(keys_file)
+    database = Database(f"sqlite+aiosqlite:///{path}", keys=keys)
+    await build_city(database, keys)
     await database.close()
     return path
 
@@ -85,8 +86,9 @@ async def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys_file: P
 @pytest.fixture(scope="session")
 async def postgres_template(postgres: Postgres, keys_file: Path) -> str:
     """The name of a PostgreSQL database with a small city in it, to be copied."""
-    database = Database(postgres.create_database("small_city"))
-    await build_city(database, load_keys(keys_file))
+    keys = load_keys(keys_file)
+    database = Database(postgres.create_database("small_city"), keys=keys)
+    await build_city(database, keys)
     await database.close()
     return "small_city"
 

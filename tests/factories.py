@@ -21,6 +21,7 @@ from api.context import State
 from api.identity.bearer import issue_token
 from api.ids import public_id
 from core.database import Database, metadata
+from core.integrity import reseal, sealed
 from core.keys import Keys, new_key_file
 from core.migrations import migrate
 from core.places import ROOT
@@ -117,7 +118,7 @@ async def build_city(database: Database, keys: Keys) -> None:
             await connection.execute(insert(accounts).values(id=name, role=Role.PARTNER.value, partner_id=number))
         for number, offer in enumerate(OFFERS.values(), 1):
             await _add_offer(connection, number, offer)
-        for role in (Role.OPERATOR, Role.REVIEWER, Role.AUDITOR, Role.PROVIDER):
+        for role in (Role.OPERATOR, Role.REVIEWER, Role.AUDITOR, Role.PROVIDER, Role.CLERK):
             await connection.execute(insert(accounts).values(id=role.value, role=role.value))
         await connection.execute(insert(accounts).values(id="operator-2", role=Role.OPERATOR.value))
         await connection.execute(
@@ -133,10 +134,10 @@ async def _fill(connection: Any, number: int, name: str, role: Role, given: dict
     for place, (item, days) in enumerate(given.get("records", [])):
         occurred_on = (NOON - timedelta(days=days)).date()
         values = {"subject_id": number, "id": f"r{place}", "item": item, "occurred_on": occurred_on, "source": "测试"}
-        await connection.execute(insert(credit_records).values(serious_consequence=False, **values))
+        await connection.execute(insert(credit_records).values(sealed(connection, credit_records, values)))
     for fact, value in given.get("facts", {}).items():
         values = {"subject_id": number, "name": fact, "value": value, "observed_on": NOON.date()}
-        await connection.execute(insert(facts).values(values))
+        await connection.execute(insert(facts).values(sealed(connection, facts, values)))
 
 
 async def _add_offer(connection: Any, number: int, offer: dict[str, Any]) -> None:
@@ -272,11 +273,14 @@ class City:
                 for name, table in metadata.tables.items()
             }
 
-    async def write(self, *statements: Any) -> None:
-        """Change rows behind the application's back."""
+    async def write(self, *statements: Any, by_hand: bool = False) -> None:
+        """Change rows as another process of ours would; `by_hand`, as an intruder would, who has no key."""
         async with self.state.database.transaction() as connection:
             for statement in statements:
                 await connection.execute(statement)
+                table = getattr(statement, "table", None)
+                if table is not None and "sealed" in table.info and not by_hand:
+                    await reseal(connection, table)
 
     async def move_in(self, number: int) -> dict[str, int]:
         """Let that many more people like «good» join; their subject ids by account."""

@@ -97,7 +97,7 @@ class City:
 
 
 async def _seed(url: str, keys: Keys, rulebook: Rulebook) -> None:
-    database = Database(url)
+    database = Database(url, keys=keys)
     await migrate(database)
     await seed_city(database, keys=keys, rulebook=rulebook, now=NOW)
     await database.close()
@@ -247,7 +247,7 @@ def test_about_two_in_five_reach_the_usual_threshold(city: City) -> None:
 async def test_postgres_holds_the_same_city_and_counts_on_from_it(city: City, postgres: Postgres) -> None:
     url = postgres.create_database("demo_city")
     await _seed(url, city.keys, city.rulebook)
-    database = Database(url)
+    database = Database(url, keys=city.keys)
     async with database.reading() as connection:
         for table in city.rows:
             assert await connection.scalar(select(func.count()).select_from(table)) == len(city.rows[table])
@@ -258,7 +258,7 @@ async def test_postgres_holds_the_same_city_and_counts_on_from_it(city: City, po
 
 async def test_sqlite_counts_on_from_the_city(city: City, sqlite_url: str) -> None:
     await _seed(sqlite_url, city.keys, city.rulebook)
-    database = Database(sqlite_url)
+    database = Database(sqlite_url, keys=city.keys)
     await _check_scores(database, city)
     await _check_next_id(database)
     await database.close()
@@ -285,7 +285,7 @@ async def _check_next_id(database: Database) -> None:
 
 async def test_a_city_is_not_written_over_another(city: City, sqlite_url: str) -> None:
     await _seed(sqlite_url, city.keys, city.rulebook)
-    database = Database(sqlite_url)
+    database = Database(sqlite_url, keys=city.keys)
     with pytest.raises(Conflict):
         await seed_city(database, keys=city.keys, rulebook=city.rulebook, now=NOW)
     async with database.reading() as connection:

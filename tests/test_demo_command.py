@@ -72,6 +72,7 @@ def modes(folder: Path) -> dict[str, int]:
         ("reviewer", 2, ("reviewer-2", Role.REVIEWER)),
         ("auditor", 1, ("auditor-1", Role.AUDITOR)),
         ("provider", 1, ("provider-1", Role.PROVIDER)),
+        ("clerk", 1, ("clerk-1", Role.CLERK)),
     ],
 )
 def test_a_token_is_for_the_nth_account_of_its_role(
@@ -117,7 +118,7 @@ def test_a_partner_that_joined_later_can_be_named(folder: Path, capsys: pytest.C
     ("arguments", "line"),
     [
         (["king"], "UNKNOWN_ROLE: 没有 king 这种角色。可选:citizen、enterprise、bank、hospital、scenic、operator、"
-                   "reviewer、auditor、provider"),
+                   "reviewer、auditor、provider、clerk"),
         (["bank", "--n", "15"], "NO_SUCH_ACCOUNT: 没有第 15 个 bank。--n 可用 1 至 14"),
         (["citizen", "--n", "0"], "NO_SUCH_ACCOUNT: 没有第 0 个 citizen。--n 可用 1 至 2000"),
         (["auditor", "--n", "-1"], "NO_SUCH_ACCOUNT: 没有第 -1 个 auditor。--n 可用 1 至 1"),

@@ -103,7 +103,7 @@ def redis() -> Iterator[Redis]:
 async def fragile(breakable: Breakable, redis: Redis, keys_file: Path) -> AsyncIterator[City]:
     """The small city over a PostgreSQL and a Redis that can be stopped."""
     name = f"city_{os.urandom(4).hex()}"
-    database = Database(breakable.create_database(name))
+    database = Database(breakable.create_database(name), keys=load_keys(keys_file))
     await build_city(database, load_keys(keys_file))
     await database.close()
     async with open_city(database_url=breakable.url(name), keys_file=keys_file, redis_url=redis.url) as city:
@@ -263,7 +263,7 @@ async def test_each_process_keeps_limits_of_its_own_while_redis_is_gone(
     breakable: Breakable, redis: Redis, keys_file: Path
 ) -> None:
     name = f"city_{os.urandom(4).hex()}"
-    database = Database(breakable.create_database(name))
+    database = Database(breakable.create_database(name), keys=load_keys(keys_file))
     await build_city(database, load_keys(keys_file))
     await database.close()
     redis.stop()

@@ -14,6 +14,7 @@ from sqlalchemy import insert, update
 from test_whatif import MODELS, facts_of, records_of
 
 from core.clock import day_of
+from core.integrity import sealed
 from core.places import load_places
 from scoring.history import Timeline, changes_between, recompute
 from scoring.inputs import Inputs, Result, Snapshot, inputs_row, read_snapshots, result_on
@@ -121,7 +122,7 @@ async def happens(city: City, person: int, **values: Any) -> None:
     """A record arrives, and the scores are made again in its transaction."""
     async with city.state.database.transaction() as connection:
         given_ = {"source": "测试", "subject_id": person, "serious_consequence": False}
-        await connection.execute(insert(credit_records).values(given_ | values))
+        await connection.execute(insert(credit_records).values(sealed(connection, credit_records, given_ | values)))
         models = [city.state.rulebook.models.get("xiangxinfen")]
         await refresh_scores(connection, subject_id=person, models=models, now=city.now)
 

@@ -119,7 +119,7 @@ def test_a_place_without_a_catalogue_of_its_own_has_its_parents_alone(tmp_path: 
         (("label: 违约", "label: 当场处罚"), 4, "当场处罚.*第十八条第三款"),
         (("breach:", "simple-procedure-penalty:"), 4, "simple procedure"),
         (("breach:", "court-enforcement:"), 4, "court-enforcement 已列在上级"),
-        (("nature: adverse", "nature: neutral"), 4, "nature"),
+        (("nature: adverse", "nature: mixed"), 4, "nature"),
         (("collection: consent", "collection: guessed"), 8, "collection"),
     ],
 )

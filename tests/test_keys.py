@@ -55,9 +55,9 @@ def test_there_is_one_active_key_for_each_purpose_and_no_secret_serves_two(tmp_p
     keys = load_keys(path)
     active = [keys.active(purpose) for purpose in (*SIGNING, *SECRET)]
     assert [key.purpose for key in active] == [*SIGNING, *SECRET]
-    assert len({key.secret for key in active}) == len(active) == 9
+    assert len({key.secret for key in active}) == len(active) == len(SIGNING) + len(SECRET)
     assert {len(key.secret or b"") for key in active} == {32}
-    assert len({key.kid for key in active}) == 9
+    assert len({key.kid for key in active}) == len(active)
 
 
 def test_two_files_have_no_secret_in_common(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_public_set_has_public_members_of_what_others_check_alone_the_retire
     (tmp_path / "new").mkdir()
     after = rotated(path, tmp_path / "new", "receipt")
     listed = after.jwks()["keys"]
-    assert sorted(key["purpose"] for key in listed) == ["proof", "receipt", "receipt", "results"]
+    assert sorted(key["purpose"] for key in listed) == sorted([*PUBLIC, "receipt"])
     assert {frozenset(key) for key in listed} == {
         frozenset({"kty", "crv", "x", "kid", "alg", "use", "purpose"}),
     }

@@ -128,6 +128,8 @@ def test_shaoyang_decides_objections_within_five_working_days_and_heilongjiang_w
         "objection-help-answer": 2,
         "objection-receivers-correct": 3,
         "complaint-answer": 20,
+        "appeal-decision": 7,
+        "repair-decision": 10,
     }
     assert "hide-honours" in rules.rights("heilongjiang")
 

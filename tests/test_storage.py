@@ -42,6 +42,11 @@ NOT_ABOUT_A_SUBJECT = {
     "statistics_takes": "are about a month",
     "grade_statistics": "are about ten or more",
     "park_indices": "are about ten or more",
+    "audit_chains": "belong to a connection",
+    "audit_checkpoints": "are about all chains",
+    "intake_batches": "belong to a provider",
+    "intake_counts": "are about many",
+    "subject_identifiers": "find a subject by another number",
     "security_events": "what cannot be attributed to anybody, and alarms",
 }
 """Tables whose key does not begin with the subject, and why."""

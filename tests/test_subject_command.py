@@ -6,18 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from factories import PEOPLE, key_file
+from factories import PEOPLE
 from sqlalchemy import create_engine, text
 
 from cli.main import run
 
 
 @pytest.fixture
-def city(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def city(tmp_path: Path, sqlite_template: Path, keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small city's database, named by the environment as a deployment's is."""
     shutil.copy(sqlite_template, tmp_path / "city.db")
     monkeypatch.setenv("XINYI_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/city.db")
-    monkeypatch.setenv("XINYI_KEYS_FILE", str(key_file(tmp_path)))
+    monkeypatch.setenv("XINYI_KEYS_FILE", str(keys_file))
     monkeypatch.setenv("XINYI_ENVIRONMENT", "demo")
     return tmp_path / "city.db"
 

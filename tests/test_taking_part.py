@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 import scoring.scores
 from api.ids import public_id, uuid_of
 from core.audit import audit_entries
+from core.integrity import sealed
 from partners.codes import issue_code
 from partners.tables import accounts
 from scoring.inputs import Inputs
@@ -164,7 +165,7 @@ async def test_a_record_that_arrives_while_a_scan_makes_the_score_is_not_forgott
         async with city.state.database.transaction() as connection:
             given = {"id": "r9", "source": "测试", "serious_consequence": False, "subject_id": 1}
             values = given | {"item": "court-enforcement", "occurred_on": date(2026, 10, 1)}
-            await connection.execute(insert(credit_records).values(values))
+            await connection.execute(insert(credit_records).values(sealed(connection, credit_records, values)))
             model = city.state.rulebook.models.get("xiangxinfen")
             await refresh_scores(connection, subject_id=1, models=[model], now=city.now)
 

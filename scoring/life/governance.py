@@ -388,5 +388,5 @@ async def write_step(
     )
     await connection.execute(update(model_versions).where(*version_key(act)).values(state=state.value))
     content = {"model": act.model, "version": act.version, "step": number, "checksum": checksum, "reason": act.reason}
-    await connection.execute(audit.record(at=act.now, actor=act.actor, action=f"model-{name}", content=content))
+    await audit.record(connection, at=act.now, actor=act.actor, action=f"model-{name}", content=content)
     return number

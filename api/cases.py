@@ -1,0 +1,296 @@
+"""Objection, statement and defence, appeal, complaint and repair, as the subject meets them. One thing to know: the
+subject sees every step of its own cases, and an objected record is out of use from the moment of objecting."""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import strawberry
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.context import Context, State
+from api.ids import public_id, uuid_of
+from api.pagination import PageInfo
+from api.permissions import PROVIDER, STAFF, SUBJECT, access
+from core.errors import ExpectedError
+from core.files import Files
+from core.identifiers import new_id
+from core.integrity import RowChanged, keys_of
+from core.sealing import unseal
+from partners.accounts import Principal
+from partners.standing import score_participant
+from partners.tables import security_events
+from scoring.cases import opening
+from scoring.cases.papers import list_papers
+from scoring.cases.workflow import Kind, Outcome, Rules, due_of, is_overdue, read_steps
+from scoring.cases.workflow import State as CaseState
+from scoring.cases.worklist import note_overdue
+from scoring.records import Act
+from scoring.subjects import SubjectDataFault
+
+log = logging.getLogger("xinyi.cases")
+OFFICERS = (*STAFF, *PROVIDER)
+READERS = (*SUBJECT, *OFFICERS)
+
+strawberry.enum(Kind, name="CaseKind", description="What a case is.")
+strawberry.enum(CaseState, name="CaseState", description="Where a case stands.")
+strawberry.enum(Outcome, name="CaseOutcome", description="How a case was decided.")
+strawberry.enum(opening.Ground, name="ObjectionGround", description="Why something is said to be wrong.")
+_VALUES: dict[Any, dict[str, str]] = {
+    Kind: {
+        "OBJECTION": "Disputes a record or a result.",
+        "STATEMENT": "Statement and defence against being listed as seriously dishonest.",
+        "APPEAL": "Another person decides anew.",
+        "COMPLAINT": "About anything.",
+        "REPAIR": "Accepts the record, and asks for its effect to end.",
+    },
+    CaseState: {
+        "OPEN": "Being handled.",
+        "HELP": "Another body was asked to check.",
+        "PAUSED": "An examination by experts has stopped the clock.",
+        "DECIDED": "Decided.",
+        "WITHDRAWN": "Taken back by the subject.",
+    },
+    Outcome: {
+        "UPHELD": "The subject was right.",
+        "PARTLY": "The subject was right in part.",
+        "REJECTED": "The subject was not right; the reason is given.",
+        "GRANTED": "Repaired.",
+        "REFUSED": "Not repaired; the reason is given.",
+        "WITHDRAWN": "Taken back by the subject.",
+    },
+    opening.Ground: {
+        "WRONG": "It is wrong.",
+        "INCOMPLETE": "Something is missing.",
+        "PAST_TERM": "It is shown beyond its term.",
+        "PRIVACY": "It hurts a trade secret, privacy or personal data.",
+        "BASIS_WITHDRAWN": "The decision behind it was revoked or changed.",
+    },
+}
+for _kind, _described in _VALUES.items():
+    for _value in _kind.__strawberry_definition__.values:
+        _value.description = _described[_value.name]
+
+
+@strawberry.type(description="Something done in a case; never changed.", directives=access(READERS))
+class CaseStep:
+    """One append-only step."""
+
+    step: int = strawberry.field(description="Counts up from 1.")
+    act: str = strawberry.field(
+        description="open, evidence, ask-help, answer-help, pause, resume, escalate, decide, withdraw."
+    )
+    state: CaseState = strawberry.field(description="Where the case stood afterwards.")
+    actor: str = strawberry.field(description="The account that did it; `system` where a term ran out.")
+    at: datetime = strawberry.field(description="When.")
+    reason: str = strawberry.field(description="Why, in the actor's words.")
+    evidence: str = strawberry.field(description="JSON: whether it was late, who was told and until when they correct.")
+
+
+@strawberry.type(description="A paper that was handed in.", directives=access(READERS))
+class CasePaper:
+    """A PDF, PNG or JPEG."""
+
+    files: strawberry.Private[Files | None]
+    stored_as: strawberry.Private[str]
+    title: str = strawberry.field(description="The file's own name.")
+    media_type: str = strawberry.field(description="By its content.")
+    size: int = strawberry.field(description="Bytes.")
+    sha256: str = strawberry.field(description="Of the content, in hex.")
+    at: datetime = strawberry.field(description="When it was handed in.")
+
+    @strawberry.field(description="The content in base64; null where the deployment keeps no files.")
+    async def content(self) -> str | None:
+        """Unsealed and checked on the way."""
+        return None if self.files is None else b64encode(await self.files.get(self.stored_as)).decode()
+
+
+@strawberry.type(description="A case with all that was done in it.", directives=access(READERS))
+class CreditCase:
+    """For its subject, and for the officers who handle it."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque id.")
+    kind: Kind = strawberry.field(description="What it is.")
+    state: CaseState = strawberry.field(description="Where it stands.")
+    place: str = strawberry.field(description="Folder name of the place whose terms apply.")
+    record_id: str | None = strawberry.field(description="The record it is about.")
+    model: str | None = strawberry.field(description="The model whose result it is about.")
+    field: str | None = strawberry.field(description="The field of the record that is said to be wrong.")
+    ground: str = strawberry.field(description="Of an objection its ground; else repair, listing or complaint.")
+    way: str | None = strawberry.field(description="Of a repair: the way.")
+    statement: str = strawberry.field(description="What the subject says.")
+    opened_at: datetime = strawberry.field(description="When it was received.")
+    routed_to: str | None = strawberry.field(description="The body that decides; null: this platform.")
+    marked_at: datetime | None = strawberry.field(description="Since when the record is marked and out of use.")
+    mark_due_on: date | None = strawberry.field(description="The last day for marking it.")
+    due_on: date | None = strawberry.field(description="The last day for deciding; null while the clock stands still.")
+    due_is_provisional: bool = strawberry.field(description="The holiday table of that year is not out yet.")
+    overdue: bool = strawberry.field(description="Open after its last day; then the record stays out of use.")
+    escalated_at: datetime | None = strawberry.field(description="When that it is overdue was reported upward.")
+    decided_at: datetime | None = strawberry.field(description="When it was decided or taken back.")
+    outcome: Outcome | None = strawberry.field(description="How.")
+    answer: str | None = strawberry.field(description="The decision's reason.")
+    about_case: strawberry.ID | None = strawberry.field(description="Of an appeal: the case decided first.")
+    steps: list[CaseStep] = strawberry.field(description="What was done, oldest first.")
+    papers: list[CasePaper] = strawberry.field(description="What was handed in, oldest first.")
+
+
+@strawberry.type(description="A case in a page (Relay).", directives=access(SUBJECT))
+class CreditCaseEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
+    node: CreditCase = strawberry.field(description="The case.")
+
+
+@strawberry.type(description="A page of one's own cases, newest first (Relay).", directives=access(SUBJECT))
+class CreditCaseConnection:
+    """Relay's connection."""
+
+    edges: list[CreditCaseEdge] = strawberry.field(description="The page.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+
+
+@strawberry.type(description="A way to repair a record.", directives=access(SUBJECT))
+class RepairWay:
+    """From the place's rules."""
+
+    id: str = strawberry.field(description="Give it as `way`: put-right, commitment, training, report …")
+    label: str = strawberry.field(description="In words.")
+    evidence: list[str] = strawberry.field(description="What has to be handed in.")
+
+
+@strawberry.type(description="What may be done about a record, told beforehand.", directives=access(SUBJECT))
+class RepairGuide:
+    """No ways where it cannot be repaired; then `whyNot` says why."""
+
+    ways: list[RepairWay] = strawberry.field(description="The ways.")
+    earliest_on: date = strawberry.field(description="The first day on which one can apply.")
+    least_months: int = strawberry.field(description="The shortest term of publication, from the decision.")
+    why_not: str | None = strawberry.field(description="Why it cannot be repaired.")
+    after: str = strawberry.field(description="What happens once it is repaired.")
+
+
+def rules_of(state: State) -> Rules:
+    """What cases need of the rulebook in force."""
+    book = state.rulebook
+    return Rules(book.entitlements, book.catalogues, book.repairs, book.models)
+
+
+def act_of(context: Context, principal: Principal, reason: str) -> Act:
+    """Who acts now, and what follows for the subject's scores."""
+    rulebook, now = context.state.rulebook, context.now
+
+    async def rescore(connection: AsyncConnection, subject_id: int) -> None:
+        await score_participant(connection, subject_id=subject_id, rulebook=rulebook, now=now)
+
+    return Act(principal.account, reason, now, rescore)
+
+
+class DataUnderReview(ExpectedError):
+    """What is stored about this subject is not as it was written; an alarm was raised."""
+
+    code = "DATA_UNDER_REVIEW"
+
+
+@asynccontextmanager
+async def writing(context: Context) -> AsyncIterator[tuple[AsyncConnection, Principal]]:
+    """A transaction and who asks; a row changed by hand raises an alarm and leaves all as it was.
+
+    Raises:
+        DataUnderReview: there is such a row.
+    """
+    database = context.state.database
+    try:
+        async with database.transaction() as connection:
+            yield connection, await context.principal(connection)
+    except (SubjectDataFault, RowChanged) as fault:
+        log.error("a row is not as it was written", exc_info=fault)
+        alarm = {"id": new_id(), "at": context.now, "kind": "ROW_CHANGED", "partner_id": None}
+        async with database.transaction() as connection:
+            await connection.execute(security_events.insert().values(**alarm, detail={"what": str(fault)}))
+        raise DataUnderReview("有关数据与存入时不一致,已暂停办理并通知运营人员核查。请稍后再试。") from None
+
+
+async def alarm_overdue(connection: AsyncConnection, case: Row[Any], now: datetime) -> None:
+    """Raise the alarm about a case that is overdue; it names no subject."""
+    log.warning("case overdue", extra={"case": str(case.id), "kind": case.kind, "place": case.place})
+    detail = {"case": str(case.id), "kind": case.kind, "place": case.place, "routedTo": case.routed_to}
+    alarm = {"id": new_id(), "at": now, "kind": "CASE_OVERDUE", "partner_id": None, "detail": detail}
+    await connection.execute(security_events.insert().values(alarm))
+
+
+async def look_for_overdue(state: State, *, now: datetime, subject_id: int | None = None) -> None:
+    """Note what has run out, before anybody is shown a case."""
+    await note_overdue(
+        state.database, rules=rules_of(state), alarm=alarm_overdue, now=now, subject_id=subject_id
+    )
+
+
+async def case_of(
+    connection: AsyncConnection, row: Row[Any], state: State, *, now: datetime, hides: frozenset[str] = frozenset()
+) -> CreditCase:
+    """A row of `cases` as it is shown; `hides` names what of the steps' evidence the reader may not see."""
+    keys = keys_of(connection)
+    due = None if row.decided_at is not None else due_of(row, rules_of(state))
+    answer = None if row.answer_sealed is None else unseal(keys, "seal", row.answer_sealed)
+    return CreditCase(
+        id=case_id_of(row.id),
+        kind=Kind(row.kind),
+        state=CaseState(row.state),
+        place=row.place,
+        record_id=row.record_id,
+        model=row.model,
+        field=row.field,
+        ground=row.ground,
+        way=row.way,
+        statement=(unseal(keys, "seal", row.statement_sealed) or b"").decode(),
+        opened_at=row.opened_at,
+        routed_to=row.routed_to,
+        marked_at=row.marked_at,
+        mark_due_on=row.mark_due_on,
+        due_on=due.on if due else row.due_on,
+        due_is_provisional=due.provisional if due else row.due_is_provisional,
+        overdue=is_overdue(due, now=now),
+        escalated_at=row.escalated_at,
+        decided_at=row.decided_at,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        answer=answer.decode() if answer else None,
+        about_case=case_id_of(row.about_case) if row.about_case else None,
+        steps=[
+            CaseStep(
+                step=step.step, act=step.act, state=step.state, actor=step.actor, at=step.at, reason=step.reason,
+                evidence=orjson.dumps({k: v for k, v in step.evidence.items() if k not in hides}).decode(),
+            )
+            for step in await read_steps(connection, row)
+        ],
+        papers=[
+            CasePaper(
+                files=state.files, stored_as=paper.name, title=title, media_type=paper.type, size=paper.size,
+                sha256=paper.sha256, at=paper.at,
+            )
+            for paper, title in await list_papers(connection, row)
+        ],
+    )  # fmt: skip
+
+
+def case_id_of(key: UUID) -> strawberry.ID:
+    """The id that clients see of a case."""
+    return strawberry.ID(public_id("CreditCase", UUID(str(key))))
+
+
+def case_key(given: str) -> UUID:
+    """The key inside a case's id.
+
+    Raises:
+        BadInput: it is no case's id.
+    """
+    return uuid_of(given, "CreditCase")
