@@ -16,7 +16,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.checkpointing import PATH as CHECKPOINTS
+from api.checkpointing import checkpointing, checkpoints
 from api.context import State
+from api.escalation import escalating
 from api.execution import Operations
 from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
 from api.http import GraphQLEndpoint
@@ -24,8 +27,10 @@ from api.identity.bearer import BearerTokens
 from api.limits import Limits
 from api.pages import CONSOLE
 from api.reloading import reloading
+from api.reports import check_page
 from api.schema import ACCESS, SCHEMA
 from api.sending import sending
+from api.uploads import Uploads
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database
@@ -37,7 +42,7 @@ from partners.rulebook import load_rulebook
 from scoring.issuers import load_issuers
 
 log = logging.getLogger("xinyi.http")
-PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json"})
+PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/intake", CHECKPOINTS})
 
 
 def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> State:
@@ -65,19 +70,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     """The ASGI application for these settings; `clock` gives the present instant."""
     state = open_state(settings, clock=clock)
     is_demo = settings.environment == "demo"
-    endpoint = GraphQLEndpoint(
-        state,
-        Operations(SCHEMA._schema, ACCESS, introspection=is_demo),
-        BearerTokens(state.keys, issuer=settings.issuer),
-        Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst),
-        console=is_demo,
-    )
+    limits = Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst)
+    tokens = BearerTokens(state.keys, issuer=settings.issuer)
+    operations = Operations(SCHEMA._schema, ACCESS, introspection=is_demo)
+    endpoint = GraphQLEndpoint(state, operations, tokens, limits, console=is_demo)
+    uploads = Uploads(state, tokens, limits)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with state.database.reading() as connection:
             await state.refresh_catalogue(connection)
-        async with reloading(state.keys), sending(state):
+        async with reloading(state.keys), checkpointing(state), sending(state), escalating(state):
             yield
         await state.database.close()
         await state.cache.close()
@@ -93,6 +96,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/readyz", ready),
             Route("/metrics", metrics),
             Route("/.well-known/jwks.json", jwks),
+            Route(CHECKPOINTS, checkpoints),
+            Route("/intake", uploads.load, methods=["POST"]),
+            Route("/intake/{batch}/quarantine", uploads.quarantine),
+            Route("/reports/{id}/{sha256}", check_page(state, limits)),
             *(CONSOLE if is_demo else ()),
         ],
         lifespan=lifespan,

@@ -101,9 +101,7 @@ class AuditQueries:
                     at=row.at,
                     actor=row.actor,
                     action=row.action,
-                    subject=None
-                    if row.subject_id == NO_SUBJECT
-                    else register_pseudonym(state.keys, row.subject_id),
+                    subject=None if row.subject_id == NO_SUBJECT else register_pseudonym(state.keys, row.subject_id),
                     chain=str(row.chain),
                     step=row.step,
                     leaf=row.leaf,

@@ -147,9 +147,7 @@ WithdrawCaseResult = Annotated[
 class CaseRequests:
     """The subject's mutations."""
 
-    @mutation(
-        description="Object to a record or a result. The record is marked and out of use at once.", to=SUBJECT
-    )
+    @mutation(description="Object to a record or a result. The record is marked and out of use at once.", to=SUBJECT)
     async def open_objection(self, info: Info, input: OpenObjectionInput) -> OpenObjectionResult:  # noqa: A002
         """One open objection per record and ground."""
         context, statement = info.context, statement_text(input.statement)

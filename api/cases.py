@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context, State
@@ -25,10 +25,12 @@ from core.files import Files
 from core.identifiers import new_id
 from core.integrity import RowChanged, keys_of
 from core.sealing import unseal
-from partners.accounts import Principal
+from partners.access import note_reading
+from partners.accounts import Principal, Role
 from partners.standing import score_participant
-from partners.tables import security_events
+from partners.tables import accounts, security_events
 from scoring.cases import opening
+from scoring.cases.decisions import Officer
 from scoring.cases.papers import list_papers
 from scoring.cases.workflow import Kind, Outcome, Rules, due_of, is_overdue, read_steps
 from scoring.cases.workflow import State as CaseState
@@ -39,6 +41,8 @@ from scoring.subjects import SubjectDataFault
 log = logging.getLogger("xinyi.cases")
 OFFICERS = (*STAFF, *PROVIDER)
 READERS = (*SUBJECT, *OFFICERS)
+SCORES = frozenset({"before", "after"})
+"""What of a step's evidence is scores."""
 
 strawberry.enum(Kind, name="CaseKind", description="What a case is.")
 strawberry.enum(CaseState, name="CaseState", description="Where a case stands.")
@@ -230,9 +234,7 @@ async def alarm_overdue(connection: AsyncConnection, case: Row[Any], now: dateti
 
 async def look_for_overdue(state: State, *, now: datetime, subject_id: int | None = None) -> None:
     """Note what has run out, before anybody is shown a case."""
-    await note_overdue(
-        state.database, rules=rules_of(state), alarm=alarm_overdue, now=now, subject_id=subject_id
-    )
+    await note_overdue(state.database, rules=rules_of(state), alarm=alarm_overdue, now=now, subject_id=subject_id)
 
 
 async def case_of(
@@ -294,3 +296,24 @@ def case_key(given: str) -> UUID:
         BadInput: it is no case's id.
     """
     return uuid_of(given, "CreditCase")
+
+
+async def officer_of(connection: AsyncConnection, principal: Principal) -> Officer:
+    """Whoever handles cases: a provider's account for its body, our own staff for all."""
+    if principal.role is not Role.PROVIDER:
+        return Officer(principal.account, handles_all=True)
+    body = select(accounts.c.body, accounts.c.body_uscc).where(accounts.c.id == principal.account)
+    row = (await connection.execute(body)).one()
+    return Officer(principal.account, body=row.body, body_uscc=row.body_uscc)
+
+
+async def officers_case(
+    connection: AsyncConnection, context: Context, principal: Principal, row: Row[Any], *, action: str, purpose: str
+) -> CreditCase:
+    """A case as an officer sees it, with the row in its subject's log; no provider sees a score."""
+    await note_reading(
+        connection, subject_id=row.subject_id, reader=principal.account, role=principal.role.value, action=action,
+        purpose=purpose, now=context.now,
+    )  # fmt: skip
+    hides = SCORES if principal.role is Role.PROVIDER else frozenset()
+    return await case_of(connection, row, context.state, now=context.now, hides=hides)

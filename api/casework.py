@@ -1,145 +1,38 @@
-"""Officers' side of cases: worklists, reading, help, examination, decisions, the ledger of repairs. One thing to know:
-whoever opens a case is written into its subject's log in the same transaction; a worklist names nobody."""
+"""Officers' side of cases: help, examination, decisions. One thing to know: whoever acts in a case is written into its
+subject's log in the same transaction, and a provider's account acts for its own body alone."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal, cast
-from uuid import UUID
+from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.cases import (
-    OFFICERS,
-    CreditCase,
-    act_of,
-    case_id_of,
-    case_key,
-    case_of,
-    look_for_overdue,
-    rules_of,
-    writing,
-)
+from api.cases import CreditCase, act_of, case_key, officer_of, officers_case, rules_of, writing
 from api.context import Context, Info
 from api.errors import Problem
-from api.ids import public_id
 from api.mutations import mutation
-from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
-from api.permissions import PROVIDER, REVIEWER, STAFF, access
+from api.permissions import PROVIDER, REVIEWER
 from api.verification import checked_text
-from core.clock import day_of
 from core.errors import BadInput
 from core.identifiers import check_uscc
-from partners.access import note_reading
-from partners.accounts import Principal, Role
-from partners.tables import accounts
+from partners.accounts import Principal
 from scoring.cases.decisions import (
     Correction,
-    Officer,
     answer_help,
     ask_for_help,
     decide_case,
     pause_for_examination,
     resume_clock,
 )
-from scoring.cases.workflow import Kind, Outcome, UnknownCase, read_case
-from scoring.cases.workflow import State as CaseState
-from scoring.cases.worklist import NO_TERM, count_due, list_cases, repair_ledger
-from scoring.values import BadValue, number_text, read_number
+from scoring.cases.workflow import Outcome
+from scoring.values import BadValue, read_number
 
 DECIDERS = (*REVIEWER, *PROVIDER)
-LONGEST_REASON, LONGEST_BODY, LONGEST_PLACE, LONGEST_VALUE, MOST_FIELDS = 500, 120, 40, 2000, 50
-STANDING = frozenset({"before", "after"})
-"""What of a step's evidence is scores, which no provider sees."""
-
-
-@strawberry.enum(description="Which open cases.")
-class CaseDue(Enum):
-    """By the last day for deciding."""
-
-    TODAY = strawberry.enum_value("TODAY", description="Those whose last day is today.")
-    OVERDUE = strawberry.enum_value("OVERDUE", description="Those whose last day has passed.")
-    ALL = strawberry.enum_value("ALL", description="All of them.")
-
-
-@strawberry.type(description="An open case as a worklist shows it; it names nobody.", directives=access(OFFICERS))
-class CaseSummary:
-    """Open it with `creditCase`."""
-
-    id: strawberry.ID = strawberry.field(description="Opaque id.")
-    kind: Kind = strawberry.field(description="What it is.")
-    state: CaseState = strawberry.field(description="Where it stands.")
-    place: str = strawberry.field(description="Folder name of the place whose terms apply.")
-    ground: str = strawberry.field(description="Of an objection its ground; else repair, listing or complaint.")
-    opened_at: datetime = strawberry.field(description="When it was received.")
-    routed_to: str | None = strawberry.field(description="The body that decides; null: this platform.")
-    helper: str | None = strawberry.field(description="The body that was asked for help.")
-    help_due_on: date | None = strawberry.field(description="The last day for that body's answer.")
-    due_on: date | None = strawberry.field(description="The last day for deciding; null while the clock stands still.")
-    overdue: bool = strawberry.field(description="Whether that day has passed.")
-    escalated_at: datetime | None = strawberry.field(description="When that it is overdue was reported upward.")
-
-
-@strawberry.type(description="A case in a page (Relay).", directives=access(OFFICERS))
-class CaseSummaryEdge:
-    """Relay's edge."""
-
-    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
-    node: CaseSummary = strawberry.field(description="The case.")
-
-
-@strawberry.type(description="Open cases by deadline (Relay), with what is pressing.", directives=access(OFFICERS))
-class CaseWorklist:
-    """A provider's own account sees what is routed to its body."""
-
-    edges: list[CaseSummaryEdge] = strawberry.field(description="The page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
-    due_today: int = strawberry.field(description="Open cases, of any kind, whose last day is today.")
-    overdue: int = strawberry.field(description="Open cases, of any kind, whose last day has passed.")
-
-
-@strawberry.type(description="A result as it stood.", directives=access(STAFF))
-class LedgerScore:
-    """Of one model."""
-
-    model: str = strawberry.field(description="The model's id.")
-    points: Decimal | None = strawberry.field(description="Points, where it had some.")
-    grade: str | None = strawberry.field(description="Code of the grade.")
-
-
-@strawberry.type(description="A repair that was decided.", directives=access(STAFF))
-class RepairLedgerEntry:
-    """One line of the ledger."""
-
-    case_id: strawberry.ID = strawberry.field(description="The case.")
-    place: str = strawberry.field(description="Folder name of the place.")
-    record_id: str | None = strawberry.field(description="The record.")
-    way: str | None = strawberry.field(description="The way of repair.")
-    outcome: Outcome = strawberry.field(description="How it was decided.")
-    decided_at: datetime = strawberry.field(description="When.")
-    decided_by: str = strawberry.field(description="The account that decided.")
-    before: list[LedgerScore] = strawberry.field(description="The results before it.")
-    after: list[LedgerScore] = strawberry.field(description="The results after it.")
-
-
-@strawberry.type(description="A line in a page (Relay).", directives=access(STAFF))
-class RepairLedgerEdge:
-    """Relay's edge."""
-
-    cursor: str = strawberry.field(description="Give it as `after` to go on from here.")
-    node: RepairLedgerEntry = strawberry.field(description="The line.")
-
-
-@strawberry.type(description="A page of the ledger of repairs, newest first (Relay).", directives=access(STAFF))
-class RepairLedgerConnection:
-    """Relay's connection."""
-
-    edges: list[RepairLedgerEdge] = strawberry.field(description="The page.")
-    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+LONGEST_REASON, LONGEST_BODY, LONGEST_VALUE, MOST_FIELDS = 500, 120, 2000, 50
 
 
 @strawberry.input(description="Help wanted from another body.")
@@ -286,3 +179,33 @@ class CaseworkMutations:
                 act=act_of(context, principal, _reason(input.reason)),
             )  # fmt: skip
             return await _shown(connection, context, principal, row, action="decideCase")
+
+
+async def _shown(
+    connection: AsyncConnection, context: Context, principal: Principal, row: Row[Any], *, action: str
+) -> CreditCase:
+    """The case after an act, which its subject finds in its log."""
+    return await officers_case(connection, context, principal, row, action=action, purpose="办理本人提出的事项")
+
+
+def _reason(given: str) -> str:
+    return checked_text("reason", given, LONGEST_REASON)
+
+
+def _correction(given: CorrectionInput | None) -> Correction:
+    if given is None:
+        return Correction()
+    if len(given.fields) > MOST_FIELDS:
+        raise BadInput(f"fields 最多 {MOST_FIELDS} 项。")
+    fields = {one.field: one.value for one in given.fields}
+    if len(fields) != len(given.fields):
+        raise BadInput("fields 中同一数据项只能写一次。")
+    for value in fields.values():
+        if value is not None and not 1 <= len(value) <= LONGEST_VALUE:
+            raise BadInput(f"value 须为 1 到 {LONGEST_VALUE} 个字符;要去掉一项请写 null。")
+    try:
+        points = None if given.points is None else read_number(given.points, "points ")
+    except BadValue as error:
+        raise BadInput(f"{error.message}。") from None
+    severity = None if given.serious is None else ("serious" if given.serious else "general")
+    return Correction(fields, given.item, severity, given.remove, points, given.grade, given.valid_until)

@@ -19,7 +19,7 @@ from core.database import Conflict
 from core.errors import Unavailable
 
 log = logging.getLogger("xinyi.audit")
-SECONDS_BETWEEN = 10
+SECONDS_BETWEEN, PATIENCE_SECONDS = 10, 5
 PATH = "/.well-known/audit-checkpoints"
 AT_ONCE = 1000
 
@@ -51,8 +51,9 @@ async def _keep_signing(state: State, stop: asyncio.Event) -> None:
             async with asyncio.timeout(SECONDS_BETWEEN):
                 await stop.wait()
         try:
-            await checkpoint_once(state)
-        except Unavailable:  # the next pass signs what this one could not
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await checkpoint_once(state)
+        except (Unavailable, TimeoutError):  # the next pass signs what this one could not
             log.warning("no checkpoint: the database does not answer")
         except Exception:
             log.exception("checkpoint")

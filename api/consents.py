@@ -14,24 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import id_after
 from api.context import Context, Info
-from api.errors import Problem
-from api.ids import key_of, public_id, uuid_of
-from api.mutations import mutation
+from api.ids import public_id
 from api.offers import Offer, Partner, offer_of, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, page_info, page_size
 from api.permissions import ANYONE, PARTNER, SUBJECT, access
-from api.verification import checked_text
 from core.clock import day_of
 from core.errors import BadInput, Forbidden
-from core.identifiers import new_id
-from partners import answers
 from partners.catalogue import Catalogue
-from partners.codes import open_code
-from partners.consents import ask_for_consent
 from partners.tables import accounts
 from scoring import purposes
-from scoring.consent_terms import BadTerms, Terms, check_scope
-from scoring.consents import Move, NoticeOutdated, State, consents_of, give_consent, move_consent, state_of, steps_of
+from scoring.consents import State, consents_of, state_of, steps_of
 from scoring.tables import consents, subjects
 
 
@@ -277,5 +269,3 @@ class ConsentQueries:
         return RequestedConsentConnection(
             edges=edges, page_info=page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
         )
-
-

@@ -73,6 +73,8 @@ class Context:
     claims: Claims | None
     now: datetime
     request_id: str
+    lookups: int = 0
+    """Public look-ups of this document so far."""
     _principal: Principal | None = None
 
     def signed_in(self) -> Claims:

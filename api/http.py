@@ -16,11 +16,10 @@ from starlette.types import Receive, Scope, Send
 from api.context import Context, State
 from api.errors import MASKED
 from api.execution import GraphQLRequest, Operations
-from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.limits import Limits
 from api.pages import page
-from core.errors import ExpectedError, Unauthenticated
+from core.errors import ExpectedError
 
 log = logging.getLogger("xinyi.api")
 MAX_BODY = 1_000_000
@@ -68,7 +67,7 @@ class GraphQLEndpoint:
                 raise HttpProblem(406, f"只能以 {GRAPHQL_JSON} 或 {JSON} 作答。请修改 Accept 头。")
             asked = await _read(request)
             now = self._state.clock()
-            claims = self._claims(request, now.timestamp())
+            claims = self._tokens.signed_in(request.headers.get("authorization"), now=now.timestamp())
             await self._limits.check(claims, request.client.host if request.client else "")
         except HttpProblem as problem:
             body = _refusal(problem.message, code=problem.code)
@@ -82,15 +81,6 @@ class GraphQLEndpoint:
         if not answer.ran and media == GRAPHQL_JSON:
             status = _STATUS.get(answer.body["errors"][0]["extensions"]["code"], 400)
         return _response(answer.body, status, media or JSON, request_id)
-
-    def _claims(self, request: Request, now: float) -> Claims | None:
-        given = request.headers.get("authorization")
-        if given is None:
-            return None
-        scheme, _, token = given.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("Authorization 头须为 Bearer 令牌。")
-        return self._tokens.check(token.strip(), now=now)
 
 
 _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "THROTTLED": 429}

@@ -9,11 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
+from api.context import Context
 from api.errors import TOP_LEVEL, problem_of
 from api.permissions import Audience, access
 from core.database import Conflict
 from core.errors import ExpectedError, Unavailable
+from partners.mandates import ACTING, note_act
 
 ATTEMPTS = 5
 log = logging.getLogger("xinyi.api")
@@ -23,6 +26,7 @@ def _answered(resolver: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     @functools.wraps(resolver)
     async def run(*args: Any, **kwargs: Any) -> Any:
         try:
+            await _note_acting(kwargs["info"].context, resolver.__name__)
             for _ in range(ATTEMPTS):
                 try:
                     return await resolver(*args, **kwargs)
@@ -38,6 +42,15 @@ def _answered(resolver: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
             return problem_of(error)
 
     return run
+
+
+async def _note_acting(context: Context, action: str) -> None:
+    """Let whoever is represented read of an act before it is done: one that could not be noted is not done."""
+    if context.claims is None or not context.claims.account.startswith(ACTING):
+        return
+    async with context.state.database.transaction() as connection:
+        principal = await context.principal(connection)
+        await note_act(connection, account=principal.account, action=to_camel_case(action), now=context.now)
 
 
 def mutation(*, description: str, to: Iterable[Audience]) -> Callable[[Callable[..., Awaitable[Any]]], Any]:

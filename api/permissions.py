@@ -54,6 +54,7 @@ OPERATOR = (Audience.OPERATOR,)
 STAFF = (Audience.OPERATOR, Audience.REVIEWER)
 REVIEWER = (Audience.REVIEWER,)
 PROVIDER = (Audience.PROVIDER,)
+AUDITOR = (Audience.AUDITOR,)
 CLERK = (Audience.CLERK,)
 
 

@@ -42,8 +42,11 @@ Place = Annotated[str | None, strawberry.argument(description="Code of a place, 
 class ListKind(Enum):
     """The two lists."""
 
-    RED = strawberry.enum_value(RED_LIST, description="Subjects recognised as trustworthy (守信激励对象名单).")
-    SERIOUS = strawberry.enum_value(SERIOUS_LIST, description="Seriously dishonest subjects (严重失信主体名单).")
+    RED = strawberry.enum_value("red", description="Subjects recognised as trustworthy (守信激励对象名单).")
+    SERIOUS = strawberry.enum_value("serious", description="Seriously dishonest subjects (严重失信主体名单).")
+
+
+_ITEMS = {ListKind.RED: RED_LIST, ListKind.SERIOUS: SERIOUS_LIST}
 
 
 @strawberry.type(description="A field of a public record.", directives=access(ANYONE))
@@ -154,7 +157,7 @@ class PublicationQueries:
         description="What is published of an enterprise, the newest decision first. Give its USCC or its exact name.",
         directives=access(ANYONE),
     )
-    async def public_records(
+    async def public_records(  # noqa: PLR0917  # one argument each
         self,
         info: Info,
         uscc: Annotated[str | None, strawberry.argument(description="Unified social credit code.")] = None,
@@ -202,7 +205,7 @@ class PublicationQueries:
         after: After = None,
     ) -> ListEntryConnection:
         """In a stable order; off the list on the day of repair, withdrawal or the end of the term."""
-        found = await _listed(info.context, list.value, place, first, after)
+        found = await _listed(info.context, _ITEMS[list], place, first, after)
         edges = [
             ListEntryEdge(
                 cursor=_list_cursor(one),

@@ -32,6 +32,7 @@ from scoring.values import parse_day
 LONGEST_ID = 40
 log = logging.getLogger("xinyi.records")
 
+
 @strawberry.enum(description="Where a record stands.")
 class RecordState(Enum):
     """One of three."""
@@ -49,6 +50,15 @@ class RecordFilter(Enum):
     SUSPENDED = strawberry.enum_value("suspended", description="Those suspended while something about them is open.")
     ENDED = strawberry.enum_value("ended", description="Those past their term, repaired or withdrawn.")
     ALL = strawberry.enum_value("all", description="Every one.")
+
+
+_SHOWN = {State.ACTIVE: RecordState.ACTIVE, State.SUSPENDED: RecordState.SUSPENDED, State.ENDED: RecordState.ENDED}
+_STATES = {
+    RecordFilter.ACTIVE: State.ACTIVE,
+    RecordFilter.SUSPENDED: State.SUSPENDED,
+    RecordFilter.ENDED: State.ENDED,
+    RecordFilter.ALL: None,
+}
 
 
 @strawberry.type(description="A field of a record, as the catalogue names it.", directives=access(SUBJECT))
@@ -223,7 +233,7 @@ class RecordFields:
         """By the day of the decision, then by id."""
         context, size = info.context, page_size(first)
         catalogue = catalogue_of(context, self.held)
-        wanted = None if state is RecordFilter.ALL else State(state.value)
+        wanted = _STATES[state]
         try:
             async with context.state.database.reading() as connection:
                 found = await records_page(
@@ -280,7 +290,7 @@ def record_of(record: CataloguedRecord, around: Around, *, on: date) -> CreditRe
         document_number=row.document_number,
         authority=row.authority,
         decided_on=row.occurred_on,
-        state=RecordState(record.state(on=on).value),
+        state=_SHOWN[record.state(on=on)],
         published_until=record.last_day if record.is_public else None,
         counts_until=record.last_day,
         removal=row.removal,

@@ -17,6 +17,7 @@ from api.permissions import PROVIDER, REVIEWER, access
 from api.verification import checked_text
 from core.errors import BadInput
 from core.identifiers import new_id
+from partners.access import note_reading
 from scoring.issuers import LONGEST_BATCH, LONGEST_REFERENCE, Issuer, Push, PushedRow, issuer_of_account
 from scoring.results import correct_result, receive_results
 from scoring.values import BadValue, read_number
@@ -148,11 +149,12 @@ class ResultMutations:
         request_id = (
             str(new_id()) if input.request_id is None else checked_text("requestId", input.request_id, LONGEST_BATCH)
         )
+        key = key_of(input.subject_id, "CreditSubject")
         async with state.database.transaction() as connection:
             principal = await context.principal(connection)
             correction = await correct_result(
                 connection,
-                subject_id=key_of(input.subject_id, "CreditSubject"),
+                subject_id=key,
                 model_id=input.model,
                 points=_points(input.points, "points "),
                 grade=input.grade,
@@ -162,6 +164,15 @@ class ResultMutations:
                 models=state.rulebook.models,
                 keys=state.keys,
                 actor=principal.account,
+                now=context.now,
+            )
+            await note_reading(
+                connection,
+                subject_id=key,
+                reader=principal.account,
+                role=principal.role.value,
+                action="correctResult",
+                purpose="更正评价结果",
                 now=context.now,
             )
         return CorrectedResult(id=strawberry.ID(str(correction.id)), corrected_at=correction.at)

@@ -9,26 +9,53 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.access import AccessQueries
 from api.audit import AuditQueries
+from api.case_requests import CaseRequestQueries, CaseRequests
+from api.casework import CaseworkMutations
 from api.consenting import ConsentMutations
 from api.consents import ConsentQueries
 from api.context import Info
 from api.governance import GovernanceMutations, GovernanceQueries
 from api.ids import any_key
+from api.intake import IntakeQueries
+from api.leaving import LeavingMutations
+from api.mandates import MandateMutations, MandateQueries
 from api.models import ModelQueries
 from api.node import Node
 from api.offers import OfferQueries, find_offer, find_partner
 from api.permissions import ANYONE, AccessRules, Audience, access
+from api.publication import PublicationQueries
 from api.publishing import PublishingMutations
+from api.records import RecordMutations
+from api.registered import leads_to
+from api.registry import RegistryMutations, RegistryQueries
+from api.reports import ReportMutations, ReportQueries
 from api.results import ResultMutations
 from api.scalars import FEN, Fen
 from api.statistics import StatisticsQueries
 from api.subjects import SubjectMutations, SubjectQueries, signed_in_subject
 from api.verification import VerificationMutations
+from api.worklists import WorklistQueries
 from core.errors import BadInput, Unauthenticated
 
 
 @strawberry.type(description="What can be asked.")
-class Query(SubjectQueries, OfferQueries, StatisticsQueries, ModelQueries, GovernanceQueries):
+class Query(
+    SubjectQueries,
+    OfferQueries,
+    StatisticsQueries,
+    ModelQueries,
+    GovernanceQueries,
+    RegistryQueries,
+    MandateQueries,
+    PublicationQueries,
+    ReportQueries,
+    ConsentQueries,
+    AccessQueries,
+    AuditQueries,
+    CaseRequestQueries,
+    WorklistQueries,
+    IntakeQueries,
+):
     """All queries."""
 
     @strawberry.field(
@@ -56,12 +83,26 @@ class Query(SubjectQueries, OfferQueries, StatisticsQueries, ModelQueries, Gover
                 subject = await signed_in_subject(context)
             except Unauthenticated:
                 return None
-            return subject if subject.held.id == key else None
+            return subject if subject.held.id == key or await leads_to(context, key, subject.held.id) else None
         return None
 
 
 @strawberry.type(description="What can be done. Every result is the thing done or a Problem.")
-class Mutation(SubjectMutations, VerificationMutations, PublishingMutations, ResultMutations, GovernanceMutations):
+class Mutation(
+    SubjectMutations,
+    VerificationMutations,
+    PublishingMutations,
+    ResultMutations,
+    GovernanceMutations,
+    RegistryMutations,
+    MandateMutations,
+    ConsentMutations,
+    CaseRequests,
+    CaseworkMutations,
+    RecordMutations,
+    ReportMutations,
+    LeavingMutations,
+):
     """All mutations."""
 
 

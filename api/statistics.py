@@ -17,6 +17,7 @@ from api.permissions import ANYONE, STAFF, Audience, access
 from core import audit
 from core.clock import day_of
 from core.errors import BadInput
+from partners.access import note_reading
 from scoring.disclosure import SMALLEST, Dimension
 from scoring.inspection import inspection_percent
 from scoring.model import Model
@@ -191,6 +192,15 @@ class StatisticsQueries:
                 action="inspectionSuggestion",
                 content=content,
                 subject_id=key,
+            )
+            await note_reading(
+                connection,
+                subject_id=key,
+                reader=principal.account,
+                role=principal.role.value,
+                action="inspectionSuggestion",
+                purpose=f"确定 {field} 领域的抽查频次",
+                now=context.now,
             )
         return InspectionSuggestion(percent=suggestion.percent, reason=suggestion.reason)
 

@@ -14,11 +14,14 @@ from api.consents import ConsentConnection, consents_page
 from api.context import Context, Info
 from api.errors import Problem
 from api.ids import public_id
+from api.mandates import Mandate, mandates_for
 from api.mutations import mutation
 from api.node import Node
 from api.offers import KindCode, Offer, offer_of, page_of
 from api.pagination import After, First, PageInfo
 from api.permissions import ANYONE, SUBJECT, access
+from api.records import RecordFields
+from api.registered import SubjectEnd, end_of
 from api.scalars import SubjectKind
 from api.scores import Known, Score, score_of
 from core.errors import ExpectedError
@@ -52,7 +55,7 @@ class BenefitConnection:
 
 
 @strawberry.type(description="A credit subject as it sees itself.", directives=access(SUBJECT))
-class CreditSubject(Node):
+class CreditSubject(RecordFields, Node):
     """The citizen, or the enterprise an agent acts for."""
 
     held: strawberry.Private[SubjectStanding]
@@ -79,6 +82,16 @@ class CreditSubject(Node):
             for cursor, offer, why in zip(page.cursors, page.offers, reasons, strict=True)
         ]
         return BenefitConnection(edges=edges, page_info=page.info)
+
+    @strawberry.field(description="Why the subject is no more, where it is not; an agent still reads its records.")
+    async def ended(self, info: Info) -> SubjectEnd | None:
+        """Null while it goes on."""
+        return await end_of(info.context, self.held.id)
+
+    @strawberry.field(description="Who may act for me, or could; newest first.")
+    async def mandates(self, info: Info) -> list[Mandate]:
+        """Those that have ended too."""
+        return await mandates_for(info.context, self.held.id)
 
     @strawberry.field(description="Who looked at me, newest first.")
     async def access_log(self, info: Info, first: First = None, after: After = None) -> AccessEventConnection:

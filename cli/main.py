@@ -16,10 +16,15 @@ from cli.output import WrongUse, complain
 from core.errors import ExpectedError
 
 COMMANDS = {
+    "audit": "cli.audit:audit",
     "calendar": "cli.calendar:calendar",
+    "cases": "cli.cases:cases",
+    "consent": "cli.consent:consent",
     "demo": "cli.demo:demo",
     "demo-token": "cli.demo:demo_token",
     "guard": "cli.guard:guard",
+    "intake": "cli.intake:intake",
+    "intake-rates": "cli.intake:intake_rates",
     "keys": "cli.keys:keys",
     "migrate": "cli.serve:migrate",
     "model": "cli.model:model",

@@ -153,6 +153,7 @@ def _explain(result: Score | NotAssessed, inputs: Inputs) -> None:
 
 def _read(account: str, data: Path | None, *, action: str) -> _Known:
     from core import audit
+    from partners.access import COMMAND_LINE, note_reading
     from partners.accounts import Role, find_principal
     from partners.rulebook import load_rulebook, with_published
     from partners.standing import read_standing
@@ -174,6 +175,15 @@ def _read(account: str, data: Path | None, *, action: str) -> _Known:
             snapshots = await read_snapshots(connection, standing.id)
             entry: dict[str, Any] = {"by": "command line"}
             await audit.record(connection, at=now, actor=account, action=action, content=entry, subject_id=standing.id)
+            await note_reading(
+                connection,
+                subject_id=standing.id,
+                reader=account,
+                role=COMMAND_LINE,
+                action=action,
+                purpose="代本人查询评分",
+                now=now,
+            )
         return _Known(standing.models, rulebook.models, known, snapshots, day_of(now))
 
     return asyncio.run(run())

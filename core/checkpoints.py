@@ -8,6 +8,7 @@ last checkpoint. The server makes one every few seconds while there is something
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +19,7 @@ from sqlalchemy import BigInteger, Column, Row, Table, Text, Uuid, and_, bindpar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.audit import audit_chains, audit_entries, leaf_of, link_of
-from core.database import Instant, metadata
+from core.database import Instant, driver_of, metadata
 from core.errors import ExpectedError
 from core.keys import Keys
 from core.signing import SignatureInvalid, sign, verify
@@ -91,7 +92,7 @@ async def verify_trail(
     keys: Keys,
     *,
     kept: Sequence[str] = (),
-    tell: Callable[[int], None] = lambda _: None,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> Verified:
     """Check every row, every chain and every checkpoint. `kept` are checkpoints from elsewhere, for one who suspects
     those in the database; `tell` hears how many rows were checked since it was last told.
@@ -122,12 +123,32 @@ async def verify_trail(
     return await _check_rows(connection, anchors, signed, count, tell)
 
 
+@asynccontextmanager
+async def snapshot(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Read what was committed at one instant, however much is written meanwhile; around `verify_trail`."""
+    if connection.dialect.name == "sqlite":
+        yield  # a reading connection's transaction is one snapshot
+        return
+    async with driver_of(connection).transaction(isolation="repeatable_read", readonly=True):
+        yield
+
+
+async def check_leaf(connection: AsyncConnection, leaf: str) -> None:
+    """Look for the row that a receipt in somebody's hands pins; after `verify_trail`, in the same snapshot.
+
+    Raises:
+        TrailBroken: there is none, so it was taken away or rewritten.
+    """
+    if await connection.scalar(select(audit_entries.c.id).where(audit_entries.c.leaf == leaf).limit(1)) is None:
+        raise TrailBroken(f"回执所指的审计记录(leaf {leaf})不存在:它被删除或改写过。")
+
+
 async def _check_rows(
     connection: AsyncConnection,
     anchors: dict[tuple[str, int], tuple[str, int]],
     signed: dict[str, int],
     checkpoints: int,
-    tell: Callable[[int], None],
+    tell: Callable[[int], object],
 ) -> Verified:
     rows = behind = 0
     chain, step, link = "", 0, ""

@@ -101,9 +101,10 @@ def mask_text(text: str) -> str:
 
 _MANY_DIGITS = re.compile(r"\d(?:[\s\-_.·]{0,3}[\dOoIl]){13}")
 _LONG_NUMBER = re.compile(r"\d[\dOoIl]{13,}[\dOoIlXx\uff38\uff58]")
-_SPACED_NUMBER = re.compile(r"\d(?:[\s\-_.·]{0,3}\d){14,16}(?:[\s\-_.·]{0,3}[\dXx\uff38\uff58])?")
+_SPACED_NUMBER = re.compile(r"\d(?:[\s\-_.·]{0,3}\d){14,}(?:[\s\-_.·]{0,3}[Xx\uff38\uff58])?")
 _DAY_OF_YEAR = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _NUMBER_18 = re.compile(rf"[1-9]\d{{5}}(?:18|19|20)\d\d{_DAY_OF_YEAR}\d{{2,4}}[\dX]?$")
+_NUMBER_WITHIN = re.compile(rf"(?=([1-9]\d{{5}}(?:18|19|20)\d\d{_DAY_OF_YEAR}\d{{3}}[\dX]))")
 _NUMBER_15 = re.compile(rf"[1-8]\d{{7}}{_DAY_OF_YEAR}\d{{3}}$")
 _MISREAD = str.maketrans("OoIl", "0011")
 
@@ -117,9 +118,9 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _has_resident_id(digits: str) -> bool:
-    for start in range(len(digits) - 17):
+    for found in _NUMBER_WITHIN.finditer(digits):
         try:
-            check_resident_id(digits[start : start + 18])
+            check_resident_id(found[1])
         except BadInput:
             continue
         return True

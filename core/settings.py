@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -42,6 +44,9 @@ class Settings(BaseSettings):
     """The file that says who may push results, of which models and for which places; without it nobody may."""
     upstream_url: str | None = None
     """Where corrected results are sent; without it they wait in the outbox."""
+    receivers: Annotated[Mapping[str, str], NoDecode] = {}
+    """Where notices go, by the receiver's name, as YAML or JSON: `{"name": "https://…"}`. `overseer` hears of overdue
+    cases, the others of changes to records that they were given."""
     files: str | None = None
     """Where evidence and uploads are kept, sealed: a folder, or `s3://bucket/prefix`; without it none are taken."""
     files_endpoint: str | None = None
@@ -57,6 +62,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("receivers", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        try:
+            return yaml.safe_load(value) or {} if isinstance(value, str) else value
+        except yaml.YAMLError:
+            raise ValueError("neither YAML nor JSON") from None
 
 
 def read_settings(**given: object) -> Settings:

@@ -1,5 +1,5 @@
-"""Service at a window or a terminal. One thing to know: the clerk acts under the citizen's eyes, for a quarter of an hour,
-through an account of the session's own; the citizen reads on the access log who it was, where, when and what for.
+"""Service at a window or a terminal. One thing to know: the clerk acts under the citizen's eyes, for a quarter of an
+hour, through an account of the session's own; the citizen reads on the access log who it was, where and what for.
 
 (《黑龙江省社会信用条例》第二十四条: the same can be had at windows and self-service terminals.)
 """
@@ -80,7 +80,8 @@ async def open_session(
     async with database.transaction() as connection:
         # One clerk, one at a time: whoever comes second waits here, and then sees the first.
         await connection.execute(select(accounts.c.id).where(accounts.c.id == principal.account).with_for_update())
-        if await connection.scalar(select(func.count()).where(*_misses(principal.account, now))) >= MOST_MISSES:
+        misses = await connection.scalar(select(func.count()).where(*_misses(principal.account, now)))
+        if (misses or 0) >= MOST_MISSES:
             raise TooManyMisses
         if (await connection.execute(select(accounts.c.id).where(*_open(principal.account, now)))).first() is not None:
             raise SessionOpen

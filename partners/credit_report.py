@@ -25,6 +25,7 @@ from core.clock import day_of
 from core.identifiers import new_id
 from core.keys import Keys
 from core.signing import SignatureInvalid, sign, verify
+from partners.access import reader_in_words
 from partners.accounts import Role
 from partners.eligibility import MESSAGES, Outcome, WhyNot
 from partners.rulebook import Rulebook
@@ -230,11 +231,15 @@ async def _access(connection: AsyncConnection, subject_id: int) -> list[dict[str
         .order_by(access_events.c.id.desc())
     )
     rows = (await connection.execute(mine)).all()
-    readers = await holders_of(connection, {row.reader for row in rows if row.reader})
+    readers = {row.reader for row in rows if row.reader}
+    bodies = dict(
+        row._tuple()
+        for row in await connection.execute(select(accounts.c.id, accounts.c.body).where(accounts.c.id.in_(readers)))
+    )
     return [
         {
             "at": local(row.at),
-            "by": row.partner or readers.get(row.reader) or ROLES.get(row.reader_role, row.reader_role),
+            "by": row.partner or _reader(row, bodies),
             "what": row.offer or row.purpose or row.action,
             "action": row.action,
             "outcome": _OUTCOMES.get(row.outcome, row.outcome)
@@ -246,6 +251,10 @@ async def _access(connection: AsyncConnection, subject_id: int) -> list[dict[str
         }
         for row in rows
     ]
+
+
+def _reader(row: Any, bodies: Mapping[str, str | None]) -> str:
+    return reader_in_words(role=row.reader_role or "", body=bodies.get(row.reader), account=row.reader or "")
 
 
 async def _used(connection: AsyncConnection, subject_id: int) -> list[dict[str, Any]]:

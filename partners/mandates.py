@@ -1,9 +1,9 @@
 """Mandates: who may act for whom. One thing to know: a mandate is an account of its own, which acts for the one who is
 represented and ends on a day, so all that a subject can do is done through it unchanged, and ending it works at once.
 
-Nobody is left out for want of a phone or of age (《黑龙江省社会信用条例》第二十四条): an agent acts for an organisation, a
-family member or guardian for a person. A representative cannot grant mandates in turn, nor act unseen: what is done
-under a mandate is audited under its account and stands on the access log of the one who is represented.
+Nobody is left out for want of a phone or of age (《黑龙江省社会信用条例》第二十四条): an agent acts for an
+organisation, a family member or guardian for a person. A representative cannot grant mandates in turn, nor act unseen:
+what is done under a mandate is audited under its account and stands on the access log of the one represented.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the end of a subject, and two entries becoming one, mean for accounts, mandates and scores. One thing to know: it
-is one transaction with the change itself, and codes that are still about give the standard service from then on."""
+"""What the end of a subject, and two entries becoming one, mean for accounts, mandates and scores. One thing to know:
+it is one transaction with the change itself, and codes that are still about give the standard service from then on."""
 
 from __future__ import annotations
 

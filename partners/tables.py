@@ -67,6 +67,7 @@ mandates = Table(
     Column("revoked_at", Instant),
     Column("revoked_by", String(40)),
     Index("ix_mandates_holder", "holder"),
+    Index("ix_mandates_id", "id"),
 )
 
 offers = Table(

@@ -1,4 +1,4 @@
-"""How an entry ends: a death, an enterprise struck off or merged, and a mistake taken back. One thing to know: from then
+"""How an entry ends: a death, an enterprise struck off or merged, a mistake taken back. One thing to know: from then
 on the subject is never scored and takes no part; what is on file stays as it is.
 
 What it means for accounts and mandates is in `partners.succession`.

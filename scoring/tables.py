@@ -52,8 +52,10 @@ subjects = Table(
     Column("merged_into", BigInteger, comment="the subject that goes on in its place"),
     mac(),
     CheckConstraint("kind IN ('person', 'enterprise')", name="kind"),
+    Index("ix_subjects_enterprise_name", "display_name", sqlite_where=text("kind = 'enterprise'"),
+          postgresql_where=text("kind = 'enterprise'")),
     info={"sealed": ("identity_hash", "kind", "place", "birth_on", "ended_on", "end_reason", "merged_into")},
-)
+)  # fmt: skip
 
 subject_identifiers = Table(
     "subject_identifiers",

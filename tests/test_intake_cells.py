@@ -319,6 +319,8 @@ spelling = st.sampled_from(
 
 @given(st.text(max_size=30), resident_ids | old_ids, spelling, st.text(max_size=30))
 def test_masking_leaves_no_identity_number_however_it_is_spelt(before, number, spell, after) -> None:  # type: ignore[no-untyped-def]
+    if len(number) == 15:  # without a check digit it is one only where it stands by itself
+        before, after = before + "号", "号" + after
     masked = mask_text(before + spell(number) + after)
     tight = re.sub(r"[\s\-]", "", masked.translate({0xFF10 + i: 0x30 + i for i in range(10)})).upper()
     assert number not in tight

@@ -235,7 +235,7 @@ REJECTED: list[tuple[dict[str, object], str]] = [
     ({CODE: person_code()}, "PERSON_CODE"),
     ({KIND: "自然人"}, "KIND_MISMATCH"),
     ({KIND: "/", CODE: "12345"}, "BAD_CODE"),
-    ({**PERSON, CODE: person_code()[:-3]}, "BAD_CODE"),
+    ({**PERSON, CODE: person_code()[:-1]}, "BAD_CODE"),
     ({"违法事实": "a\x00b"}, "BAD_CHARACTER"),
     ({name: name for name in PENALTY_ROW}, "REPEATED_HEADER"),
     (dict.fromkeys(PENALTY_ROW, "——"), "SEPARATOR_LINE"),

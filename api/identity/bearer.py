@@ -58,6 +58,19 @@ class BearerTokens:
             self._checked.popitem(last=False)
         return claims
 
+    def signed_in(self, authorization: str | None, *, now: float) -> Claims | None:
+        """The claims of an `Authorization` header; None where there is none.
+
+        Raises:
+            Unauthenticated: it carries no good token.
+        """
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Authorization 头须为 Bearer 令牌。")
+        return self.check(token.strip(), now=now)
+
     def _check(self, token: str, now: float) -> Claims:
         try:
             claims = verify(self._keys, "bearer", token)

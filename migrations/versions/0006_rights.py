@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("quarantined", sa.Integer(), nullable=False),
         sa.Column("unknown_columns", sa.Integer(), nullable=False),
         sa.Column("reasons", Json, nullable=False, comment="quarantined rows by code"),
+        sa.Column("quarantine", sa.String(length=64), nullable=True, comment="name of the stored file to send back"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_batches")),
     )
     op.create_table(
@@ -260,6 +261,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mandates", schema=None) as batch_op:
         batch_op.create_index("ix_mandates_holder", ["holder"], unique=False)
+        batch_op.create_index("ix_mandates_id", ["id"], unique=False)
 
     op.create_table(
         "subject_changes",
@@ -546,6 +548,13 @@ def upgrade() -> None:
                 comment="keyed hash of the columns covered; a row without it is not used",
             )
         )
+        batch_op.create_index(
+            "ix_subjects_enterprise_name",
+            ["display_name"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'enterprise'"),
+            postgresql_where=sa.text("kind = 'enterprise'"),
+        )
 
 
 def _chain_audit_entries() -> None:
@@ -587,6 +596,11 @@ def _chain_audit_entries() -> None:
 
 def downgrade() -> None:
     with op.batch_alter_table("subjects", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_subjects_enterprise_name",
+            sqlite_where=sa.text("kind = 'enterprise'"),
+            postgresql_where=sa.text("kind = 'enterprise'"),
+        )
         batch_op.drop_column("mac")
         batch_op.drop_column("merged_into")
         batch_op.drop_column("end_reason")
@@ -648,6 +662,7 @@ def downgrade() -> None:
     op.drop_table("subject_identifiers")
     op.drop_table("subject_changes")
     with op.batch_alter_table("mandates", schema=None) as batch_op:
+        batch_op.drop_index("ix_mandates_id")
         batch_op.drop_index("ix_mandates_holder")
 
     op.drop_table("mandates")

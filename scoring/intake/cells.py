@@ -157,7 +157,7 @@ def read_day(raw: Cell) -> date | Flaw | None:
     day = _day(raw)
     if isinstance(day, date):
         if day >= _NO_END_FROM:
-            return Flaw("BAD_DATE", "不能是长期或 2099 年以后。请写明实际的日期")
+            return Flaw("BAD_DATE", "不能是长期或 2099 年以后的日子。请写明实际的日期")
         if day < FIRST_DAY:
             return Flaw("BAD_DATE", f"早于 {FIRST_DAY}。请核对年份")
     return day
@@ -214,7 +214,7 @@ def read_flag(raw: Cell) -> bool | Flaw | None:
     if not isinstance(text, str):
         return text
     flag = _FLAGS.get(text.casefold())
-    return Flaw("BAD_FLAG", "应填「是」或「否」") if flag is None else flag
+    return Flaw("BAD_FLAG", "既不是「是」也不是「否」。请填其中一个") if flag is None else flag
 
 
 _KINDS = dict.fromkeys(("自然人", "个人"), "person") | dict.fromkeys(
@@ -234,7 +234,7 @@ def read_kind(raw: Cell) -> str | Flaw | None:
     text = read_text(raw)
     if not isinstance(text, str):
         return text
-    return _KINDS.get(text) or Flaw("BAD_KIND", "应填「法人及非法人组织」「自然人」或「个体工商户」")
+    return _KINDS.get(text) or Flaw("BAD_KIND", "不是相对人的类别。请填「法人及非法人组织」「自然人」或「个体工商户」")
 
 
 _LETTER = re.compile(r"[^\W\d_]")

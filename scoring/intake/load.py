@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import file_digest
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import insert, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,8 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core import audit
 from core.clock import day_of
 from core.database import Conflict, Database
+from core.errors import ExpectedError
 from core.identifiers import mask_text, new_id
-from scoring.catalogue import CatalogueItem
+from core.integrity import keys_of
+from scoring.catalogue import Catalogue, CatalogueItem
 from scoring.intake.columns import Columns
 from scoring.intake.files import RawRow, open_file
 from scoring.intake.quarantine import Quarantine
@@ -40,6 +43,27 @@ LONGEST_BODY = 120
 NO_CONSENT = Rejected(
     "NO_CONSENT", "这类信息须经本人同意方可采集,而没有查到本人的有效授权。请先取得授权,或不再报送此行"
 )
+
+
+OTHER_BODY = Rejected("OTHER_BODY", "数据来源单位不是报送账号所属的单位。请由该单位自己报送,或更正数据来源单位")
+
+
+class NotCatalogued(ExpectedError):
+    """The place's catalogue has no such item: nothing of it may be collected."""
+
+    code = "NOT_CATALOGUED"
+
+
+def catalogued(catalogue: Catalogue, code: str) -> CatalogueItem:
+    """The item that a file is a delivery of.
+
+    Raises:
+        NotCatalogued: there is none.
+    """
+    if code not in catalogue.items:
+        known = "、".join(sorted(catalogue.items))
+        raise NotCatalogued(f"目录中没有 {code[:60]} 这一项,目录之外的信息不得归集。现有:{known}。")
+    return catalogue.items[code]
 
 
 @dataclass(slots=True)
@@ -63,14 +87,16 @@ class Summary:
         return {name: getattr(self, name) for name in names}
 
 
+class Body(NamedTuple):
+    """A body that delivers for itself."""
+
+    name: str
+    uscc: str | None
+
+
 class _Judged(NamedTuple):
     raw: RawRow
     checked: Checked
-
-
-class _Piece(NamedTuple):
-    rows: list[_Judged]
-    position: int
 
 
 async def load_file(
@@ -83,10 +109,13 @@ async def load_file(
     models_of: ModelsOf,
     quarantine: Path | None,
     now: datetime,
+    body: Body | None = None,
+    piece: int = PIECE,
+    batch_id: UUID | None = None,
     tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Summary:
-    """Load a file of one catalogued item; `quarantine` is written in the end, if any row was sent back. `tell` hears
-    how many bytes of how many have been read.
+    """Load a file of one catalogued item; rows to send back are written to `quarantine`. With a `body`, rows that come
+    from another are sent back. `tell` hears how many bytes of how many have been read.
 
     Raises:
         FileUnreadable, MissingColumn: nothing of it was loaded.
@@ -94,28 +123,32 @@ async def load_file(
     """
     with open_file(path, item) as opened, Quarantine(quarantine, opened.columns) as rejects:
         summary = Summary(unknown_columns=opened.columns.unknown)
-        delivery = Delivery(new_id(), item, place, actor, now, models_of)
+        delivery = Delivery(batch_id or new_id(), item, place, actor, now, models_of)
         await _begin(database, path, delivery, summary)
-        pieces = _pieces(opened.rows, opened.position, item, on=day_of(now), columns=opened.columns)
+        judged = (_Judged(raw, _judge(raw, opened.columns, body, on=day_of(now))) for raw in opened.rows)
+        pieces = ((rows, opened.position()) for rows in iter(lambda: list(islice(judged, piece)), []))
         # Reading and judging run beside the database's work.
         coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
-        while (piece := await coming) is not None:
+        while (read := await coming) is not None:
+            rows, position = read
             coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
             try:
-                summary = await _store(database, piece.rows, delivery, summary, rejects)
+                summary = await _store(database, rows, delivery, summary, rejects)
             except BaseException:
                 await asyncio.wait([coming])
                 raise
-            tell(piece.position, opened.size)
+            tell(position, opened.size)
         await _finish(database, delivery, summary)
     return summary
 
 
-def _pieces(
-    rows: Iterator[RawRow], position: Callable[[], int], item: CatalogueItem, *, on: date, columns: Columns
-) -> Iterator[_Piece]:
-    while raw := list(islice(rows, PIECE)):
-        yield _Piece([_Judged(one, check_row(columns, one, on=on)) for one in raw], position())
+def _judge(raw: RawRow, columns: Columns, body: Body | None, *, on: date) -> Checked:
+    checked = check_row(columns, raw, on=on)
+    if body is None or not isinstance(checked, Accepted):
+        return checked
+    code, name = checked.provider_code, checked.provider or checked.authority
+    is_theirs = code == body.uscc if code is not None and body.uscc is not None else name == body.name
+    return checked if is_theirs else OTHER_BODY
 
 
 async def _store(
@@ -127,11 +160,12 @@ async def _store(
     for attempt in range(ATTEMPTS):
         try:
             async with database.transaction() as connection:
+                keys_of(connection).refresh()  # a long file may outlast a rotation
                 stored = await store_rows(connection, rows, delivery)
                 bad = [(judged.raw, judged.checked) for judged in piece if isinstance(judged.checked, Rejected)]
                 bad += [(good[place].raw, NO_CONSENT) for place in stored.without_consent]
                 summary = _counted(before, piece, stored, bad)
-                await _count(connection, delivery, rows, stored, bad, rejects.columns)
+                await _count(connection, delivery, rows=rows, stored=stored, bad=bad, columns=rejects.columns)
                 await _note(connection, delivery, summary)
             break
         except Conflict:
@@ -190,6 +224,7 @@ async def _finish(database: Database, delivery: Delivery, summary: Summary) -> N
 async def _count(
     connection: AsyncConnection,
     delivery: Delivery,
+    *,
     rows: Sequence[Accepted],
     stored: Stored,
     bad: Sequence[tuple[RawRow, Rejected]],

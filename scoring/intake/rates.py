@@ -1,6 +1,8 @@
-"""How well bodies deliver: completeness, validity, and what came within seven working days of the decision
-(《关于进一步加快推进社会信用体系建设的实施方案》大委办发〔2019〕8号 二(三)6). One thing to know: nothing is kept but counts, per
-delivery, body and month of the decisions."""
+"""How well bodies deliver: completeness, validity, and what came within seven working days of the decision. One thing
+to know: nothing is kept but counts, per delivery, body and month of the decisions.
+
+Source: 《关于进一步加快推进社会信用体系建设的实施方案》大委办发〔2019〕8号 二(三)6.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +53,7 @@ async def read_rates(
 ) -> list[BodyRates]:
     """The rates of the bodies that delivered decisions of the months from `since` to before `until`; by name."""
     sums = [func.sum(intake_counts.c[name]).label(name) for name in COUNTED]
-    wanted = and_(
-        intake_batches.c.place.in_(places), intake_counts.c.month >= since, intake_counts.c.month < until
-    )
+    wanted = and_(intake_batches.c.place.in_(places), intake_counts.c.month >= since, intake_counts.c.month < until)
     statement = (
         select(intake_counts.c.body, *sums)
         .join(intake_batches, intake_batches.c.id == intake_counts.c.batch_id)

@@ -1,6 +1,6 @@
-"""Write judged rows down as credit records. One thing to know: a piece of a file is one transaction with everything that
-goes with it (subjects, records, histories, counts, the audit row, new scores), so a file that was interrupted is simply
-loaded again: what came before is a duplicate then.
+"""Write judged rows down as credit records. One thing to know: a piece of a file is one transaction with everything
+that goes with it (subjects, records, histories, counts, the audit row, new scores), so a file that was interrupted is
+simply loaded again: what came before is a duplicate then.
 
 A record is one (document number, authority, subject) of an item. Its id is a hash of these, so two loaders that meet
 break the primary key, and the second finds the first. What was delivered is compared by a hash that leaves the

@@ -25,6 +25,7 @@ intake_batches = Table(
     Column("quarantined", Integer, nullable=False),
     Column("unknown_columns", Integer, nullable=False),
     Column("reasons", Json, nullable=False, comment="quarantined rows by code"),
+    Column("quarantine", String(64), comment="name of the stored file to send back"),
 )
 
 intake_counts = Table(

@@ -15,7 +15,7 @@ from scoring.intake.columns import FileUnreadable
 DELIMITERS = ",;\t"
 LONGEST_LINE = 1 << 22
 """Bytes between two line ends; beyond, it is no file of rows and would fill the memory."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 class Line(NamedTuple):

@@ -1,0 +1,61 @@
+"""Documents and small acts for tests of cases."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from factories import ENTERPRISES, PEOPLE, City
+from sqlalchemy import insert, update
+
+from partners.tables import accounts
+from scoring.tables import credit_records
+
+BODY = {"body": "测试市场监督管理局", "body_uscc": "11430500MB0000010A"}
+"""The body for which the account `provider` acts."""
+_CASE = """__typename ... on CreditCase { id kind state recordId model field ground way statement routedTo markedAt markDueOn
+  dueOn dueIsProvisional overdue escalatedAt decidedAt outcome answer aboutCase
+  steps { step act state actor at reason evidence } papers { title mediaType size sha256 content } }
+  ... on Problem { code message }"""
+
+
+def _mutation(name: str) -> str:
+    capital = name[0].upper() + name[1:]
+    return f"mutation ($input: {capital}Input!) {{ {name}(input: $input) {{ {_CASE} }} }}"
+
+
+OBJECT, STATE, COMPLAIN = _mutation("openObjection"), _mutation("openStatement"), _mutation("openComplaint")
+APPEAL, APPLY, WITHDRAW = _mutation("appealCase"), _mutation("applyForRepair"), _mutation("withdrawCase")
+EVIDENCE, DECIDE, HELP = _mutation("addEvidence"), _mutation("decideCase"), _mutation("askForHelp")
+ANSWER_HELP, PAUSE, RESUME = _mutation("answerHelp"), _mutation("pauseForExamination"), _mutation("resumeClock")
+CASES = """{ me { cases { edges { cursor node { id kind state recordId outcome overdue escalatedAt dueOn answer
+  steps { step act actor reason } papers { title } } } pageInfo { hasNextPage } } } }"""
+WORKLIST = """query ($due: CaseDue!, $first: Int, $after: String, $kind: CaseKind, $place: String) {
+  caseWorklist(due: $due, first: $first, after: $after, kind: $kind, place: $place) { dueToday overdue
+    pageInfo { hasNextPage endCursor } edges { node { id kind state dueOn overdue routedTo helper helpDueOn } } } }"""
+OPEN_CASE = "query ($id: ID!) { creditCase(id: $id) { id statement steps { act evidence } papers { title content } } }"
+
+
+async def make_provider(city: City) -> None:
+    """Let the account `provider` act for a body, and `provider-2` for another."""
+    other = {"body": "测试税务局", "body_uscc": "11430500MB0000029X"}
+    await city.write(
+        update(accounts).where(accounts.c.id == "provider").values(**BODY),
+        insert(accounts).values(id="provider-2", role="provider", **other),
+    )
+
+
+async def give_record(city: City, person: str, record_id: str, item: str, occurred_on: date, **more: Any) -> None:
+    """Put a record from the provider's body on somebody's file."""
+    values = {
+        "subject_id": [*PEOPLE, *ENTERPRISES].index(person) + 1,
+        "id": record_id,
+        "item": item,
+        "occurred_on": occurred_on,
+        "source": "测试",
+        "document_number": "测市监罚〔2025〕1号",
+        "authority": BODY["body"],
+        "provider": BODY["body"],
+        "provider_uscc": BODY["body_uscc"],
+    }
+    await city.write(insert(credit_records).values(values | more))
