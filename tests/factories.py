@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from starlette.applications import Starlette
 from stdnum.cn import ric
 
@@ -112,6 +112,8 @@ async def build_city(database: Database, keys: Keys) -> None:
             )
             await connection.execute(insert(subjects).values(id=number, **row))
             await _fill(connection, number, name, Role.AGENT, firm)
+        if connection.dialect.name == "postgresql":  # SQLite counts on by itself
+            await connection.execute(text("SELECT setval('subjects_id_seq', 100000)"))
         for number, (name, uscc) in enumerate(PARTNERS.items(), 1):
             values = {"place": "hunan-shaoyang", "sector": name, "name": f"测试{name}", "uscc": uscc}
             await connection.execute(insert(partners).values(id=number, registered_at=NOON, **values))
