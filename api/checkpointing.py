@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from api.context import State
-from core.checkpoints import make_checkpoint, published_checkpoints
+from core.checkpoints import as_published, make_checkpoint, published_checkpoints
 from core.database import Conflict
 from core.errors import Unavailable
 
@@ -70,5 +70,5 @@ async def checkpoints(request: Request) -> Response:
             found = await published_checkpoints(connection, after=int(after), most=AT_ONCE)
     except Unavailable as error:
         return PlainTextResponse(f"{error.message}\n", status_code=503)
-    lines = [orjson.dumps(row._asdict(), option=orjson.OPT_APPEND_NEWLINE) for row in found]
+    lines = [orjson.dumps(as_published(row), option=orjson.OPT_APPEND_NEWLINE) for row in found]
     return Response(b"".join(lines), media_type="application/jsonl", headers={"cache-control": "no-cache"})

@@ -12,7 +12,7 @@ from api.context import Info
 from api.errors import Problem
 from api.mutations import mutation
 from api.permissions import SUBJECT, access
-from core.errors import BadInput, ExpectedError
+from core.errors import ExpectedError
 from partners.tables import accounts
 from scoring.leaving import ERASED, KEPT, leave_scheme
 from scoring.mine import place_of
@@ -22,6 +22,12 @@ class NotByMandate(ExpectedError):
     """Whoever acts by a mandate may not take the represented out of the scheme."""
 
     code = "NOT_BY_MANDATE"
+
+
+class NotConfirmed(ExpectedError):
+    """What is erased does not come back: that has to be said."""
+
+    code = "NOT_CONFIRMED"
 
 
 @strawberry.type(description="Something that leaving erased.", directives=access(SUBJECT))
@@ -76,7 +82,7 @@ class LeavingMutations:
     async def leave_scheme(self, info: Info, input: LeaveSchemeInput) -> LeaveSchemeResult:  # noqa: A002
         """A left subject still reads its own records, its log and its report."""
         if not input.confirm:
-            raise BadInput("退出后评价结果和经同意采集的信息会被删除,不能恢复。确认退出请把 confirm 设为 true。")
+            raise NotConfirmed("退出后评价结果和经同意采集的信息会被删除,不能恢复。确认退出请把 confirm 设为 true。")
         context, state = info.context, info.context.state
         rulebook = state.rulebook
         async with state.database.transaction() as connection:

@@ -1,9 +1,10 @@
-"""`xinyi audit verify|checkpoint`: whether the audit trail is as it was written. One thing to know: a trail rewritten by
-somebody who has the keys is found out only by what others hold: checkpoints kept elsewhere, and receipts."""
+"""`xinyi audit verify|checkpoint`: whether the audit trail is as it was written. One thing to know: a trail rewritten
+by somebody who has the keys is found out only by what others hold: checkpoints kept elsewhere, and receipts."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from core.errors import ExpectedError
 if TYPE_CHECKING:
     from core.checkpoints import Verified
     from core.keys import Keys
+    from core.settings import Settings
 
 DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹。")
 LARGEST_RECEIPT = 8192
@@ -54,7 +56,7 @@ def verify(data: Path | None, checkpoints: Path | None, receipts: tuple[Path, ..
     from cli.guard import read_signed
 
     kept = [] if checkpoints is None else _kept(checkpoints)
-    found = asyncio.run(_verify(data, kept, [read_signed(file, LARGEST_RECEIPT) for file in receipts]))
+    found = asyncio.run(_verify(deployment(data), kept, [read_signed(file, LARGEST_RECEIPT) for file in receipts]))
     click.echo(
         f"核对 {found.rows} 行审计记录,全部完好;检查点 {found.checkpoints} 个,签到第 {found.signed_rows} 行"
         f"(其后 {found.rows - found.signed_rows} 行尚未签名)。"
@@ -65,21 +67,20 @@ def verify(data: Path | None, checkpoints: Path | None, receipts: tuple[Path, ..
 @DATA
 def checkpoint(data: Path | None) -> None:
     """立即签一个检查点,输出一行 JSON;没有新记录时不签。"""
-    statement = asyncio.run(_checkpoint(data))
+    statement = asyncio.run(_checkpoint(deployment(data)))
     if statement is None:
         click.echo("没有新的审计记录,无需检查点。", err=True)
     else:
         click.echo(orjson.dumps(statement).decode())
 
 
-async def _verify(data: Path | None, kept: list[str], receipts: list[str]) -> Verified:
+async def _verify(settings: Settings, kept: list[str], receipts: list[str]) -> Verified:
     from sqlalchemy import func, select
 
     from core.audit import audit_entries
     from core.checkpoints import check_leaf, snapshot, verify_trail
     from core.keys import load_keys
 
-    settings = await asyncio.to_thread(deployment, data)
     keys = load_keys(settings.keys_file)
     leaves = [_leaf(keys, receipt) for receipt in receipts]
     async with open_database(settings) as database, database.reading() as connection, snapshot(connection):
@@ -91,19 +92,20 @@ async def _verify(data: Path | None, kept: list[str], receipts: list[str]) -> Ve
     return found
 
 
-async def _checkpoint(data: Path | None) -> dict[str, Any] | None:
-    from core.checkpoints import make_checkpoint, published_checkpoints
+async def _checkpoint(settings: Settings) -> dict[str, Any] | None:
+    from core.checkpoints import as_published, make_checkpoint, published_checkpoints
+    from core.database import Conflict
     from core.keys import load_keys
 
-    settings = await asyncio.to_thread(deployment, data)
     keys = load_keys(settings.keys_file)
     async with open_database(settings) as database:
-        async with database.transaction() as connection:
-            number = await make_checkpoint(connection, keys, issuer=settings.issuer, now=utc_now())
-            if number is None:
-                return None
-            (row,) = await published_checkpoints(connection, after=number - 1, most=1)
-    return row._asdict()
+        with suppress(Conflict):  # the server has just made it
+            async with database.transaction() as connection:
+                number = await make_checkpoint(connection, keys, issuer=settings.issuer, now=utc_now())
+                if number is not None:
+                    (row,) = await published_checkpoints(connection, after=number - 1, most=1)
+                    return as_published(row)
+    return None
 
 
 def _leaf(keys: Keys, receipt: str) -> str:

@@ -67,7 +67,8 @@ def intake(*, file: Path, item: str, quarantine: Path | None, place: str | None,
                 tell=tell,
             )
 
-    with tqdm[Any](desc=file.name[:30], unit="B", unit_scale=True, delay=1, disable=None, leave=False) as bar:
+    progress: tqdm[Any] = tqdm(desc=file.name[:30], unit="B", unit_scale=True, delay=1, disable=None, leave=False)
+    with progress as bar:
         summary = asyncio.run(run(bar))
     if summary.unknown_columns:
         names = "、".join(name.strip()[:20] for name in summary.unknown_columns[:10])

@@ -1,5 +1,7 @@
 """`xinyi subject scores|history|what-if`: what a subject reads of itself, from the command line. One thing to know: it
-acts for the citizen or the agent named by `--as`, and each reading is written to the audit log under the subject."""
+acts for the citizen or the agent named by `--as`, and each reading is written to the audit log under the subject.
+
+What officers do there is in `cli.registry`."""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import click
 
 from cli.deployment import deployment, open_database
 from cli.output import WrongUse, day_given, table
+from cli.registry import COMMANDS as OFFICERS
 from core.clock import day_of, utc_now
 from core.errors import ExpectedError
 from scoring.values import number_text
@@ -58,7 +61,7 @@ class _Known:
 
 @click.group()
 def subject() -> None:
-    """主体自己的评分:明细、历史、假如。"""
+    """主体自己的评分:明细、历史、假如;以及运营人员的主体登记。"""
 
 
 @subject.command()
@@ -199,3 +202,7 @@ async def _role(connection: Any, account: str) -> Any:
     if found is None:
         raise NoSuchSubject(f"没有账号 {account[:40]}。请核对后重试。")
     return Role(found)
+
+
+for _command in OFFICERS:
+    subject.add_command(_command)

@@ -87,6 +87,11 @@ async def published_checkpoints(connection: AsyncConnection, *, after: int, most
     return list((await connection.execute(wanted.order_by(audit_checkpoints.c.number).limit(most))).all())
 
 
+def as_published(row: Row[Any]) -> dict[str, Any]:
+    """A checkpoint as it is given to whoever keeps one; what `verify_trail` is to be given later is its `statement`."""
+    return {"number": row.number, "at": row.at, "statement": row.statement}
+
+
 async def verify_trail(
     connection: AsyncConnection,
     keys: Keys,

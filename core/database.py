@@ -354,6 +354,8 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA busy_timeout=10000")
+        # Keyed hashes lie scattered: with the usual 2 MB of pages at hand, a long load reads most of them again.
+        cursor.execute("PRAGMA cache_size=-65536")
         if query_only:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()

@@ -172,18 +172,18 @@ async def _erase(
     await _tell_receivers(connection, subject_id, records, now)
     gone: Gone = {}
     for table in (scores, score_inputs):
-        gone[table.name] = await _taken(connection, table, table.c.subject_id == subject_id)
+        gone[str(table.name)] = await _taken(connection, table, table.c.subject_id == subject_id)
     for table in (record_receivers, record_versions):
         of_them = (table.c.subject_id == subject_id, table.c.record_id.in_(records))
-        gone[table.name] = await _taken(connection, table, *of_them)
-    gone[credit_records.name] = await _taken(connection, credit_records, *mine)
-    gone[facts.name] = await _taken(connection, facts, facts.c.subject_id == subject_id, facts.c.name.in_(names))
+        gone[str(table.name)] = await _taken(connection, table, *of_them)
+    gone["credit_records"] = await _taken(connection, credit_records, *mine)
+    gone["facts"] = await _taken(connection, facts, facts.c.subject_id == subject_id, facts.c.name.in_(names))
     return gone
 
 
 async def _taken(connection: AsyncConnection, table: Table, *where: Any) -> list[dict[str, Any]]:
     rows = await connection.execute(delete(table).where(*where).returning(*table.c))
-    return [dict(row._mapping) for row in rows]
+    return [{str(name): value for name, value in row._mapping.items()} for row in rows]
 
 
 async def _tell_receivers(

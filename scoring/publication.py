@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
-from core.identifiers import mask_text
+from core.identifiers import mask_name, mask_text
 from core.integrity import is_intact, keys_of
 from core.keys import Keys
 from core.sealing import unseal
@@ -84,7 +84,9 @@ async def find_enterprises(
     if uscc is not None:
         found = await find_by_number(connection, keys, kind=SubjectKind.ENTERPRISE, number=uscc)
         return [] if found is None else [found]
-    named = select(subjects.c.id).where(subjects.c.kind == "enterprise", subjects.c.display_name == name)
+    # Written out, so that the index on enterprises' names serves.
+    is_enterprise = subjects.c.kind == literal_column("'enterprise'")
+    named = select(subjects.c.id).where(is_enterprise, subjects.c.display_name == name)
     return list((await connection.execute(named.order_by(subjects.c.id).limit(100))).scalars())
 
 
@@ -195,8 +197,9 @@ async def _read(
 
 def _public_record(row: Row[Any], kind: CatalogueItem, form: CatalogueItem, keys: Keys, uscc: str) -> PublicRecord:
     content = content_of(keys, row)
+    people = [content[field.id] for field in form.fields if field.personal and len(content.get(field.id) or "") > 1]
     fields = tuple(
-        PublicField(field.id, field.label, mask_text(content[field.id]))
+        PublicField(field.id, field.label, _without_people(content[field.id], people))
         for field in form.fields
         if not field.personal and field.means not in ("subject_code", "subject_name") and content.get(field.id)
     )
@@ -216,3 +219,10 @@ def _public_record(row: Row[Any], kind: CatalogueItem, form: CatalogueItem, keys
         removal=row.removal,
         fields=fields,
     )
+
+
+def _without_people(text: str, people: Sequence[str]) -> str:
+    """The text with every identity number masked, and the names that the record itself says are a person's."""
+    for name in people:
+        text = text.replace(name, mask_name(name))
+    return mask_text(text)

@@ -10,11 +10,15 @@ from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
+from case_steps import file_one_of_each
 from factories import NOON, PARTNERS, City, offer_id, open_city, resident_id
 from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, get_named_type, is_composite_type
+from published import deliver_one_of_each
+from registered import file_registry, registry_input
 from sqlalchemy import insert, select, update
 from stdnum.cn import uscc
 
@@ -36,14 +40,30 @@ GROUPS: dict[str, list[str]] = TABLE["groups"]
 EVERYBODY = GROUPS["anyone"]
 COORDINATES = [(name, field) for name, row in TABLE["types"].items() for field in row["fields"]]
 SUBJECTS = {"good": 1, "plain": 2, "firm": 8}
+NO_CASE = public_id("CreditCase", UUID(int=0))
 ARGUMENTS = {
     ("Query", "statistics"): '(place: "hunan-shaoyang", model: "hunan-comprehensive", by: REGION)',
+    ("Query", "findDuplicates"): '(place: "hunan-shaoyang")',
+    ("Query", "creditCase"): f'(id: "{NO_CASE}")',
+    ("Query", "repairOptions"): '(recordId: "r0")',
     ("Query", "parkIndices"): '(place: "hunan-shaoyang")',
+    ("Query", "consentPurposes"): '(place: "hunan-shaoyang")',
     ("Query", "inspectionSuggestion"): f'(subjectId: "{public_id("CreditSubject", 4000)}", field: "advertising")',
+    ("Query", "publicRecords"): '(uscc: "91430502MA7YK0003R")',
+    ("Query", "publicList"): "(list: RED)",
+    ("Query", "checkReport"): '(id: "0", sha256: "0")',
+    ("Query", "archivedRecords"): f'(subjectId: "{public_id("CreditSubject", 8)}", purpose: "监督检查")',
     ("Score", "whatIf"): "(input: {})",
     ("Score", "difference"): '(from: "2026-11-20", to: "2026-11-20")',
 }
 """Of fields that take other than the usual ones."""
+A_CONSENT = {
+    "purpose": "benefit-check", "purposeVersion": "2026-11", "frequency": "PER_USE", "endsOn": "2026-12-31",
+    "partnerId": public_id("Partner", 2),
+}  # fmt: skip
+GIVE_CONSENT = "mutation ($input: GiveConsentInput!) { giveConsent(input: $input) { ... on Consent { id } } }"
+REQUEST_CONSENT = """mutation ($input: RequestConsentInput!) { requestConsent(input: $input) {
+  ... on RequestedConsent { id } } }"""
 _NUMBERS = count(1)
 
 
@@ -59,8 +79,14 @@ async def shared(
     ) as opened:
         await add_what_nobody_sees(opened)
         await add_figures(opened)
+        await file_one_of_each(opened)
+        await deliver_one_of_each(opened)
+        await file_registry(opened)
         for person in SUBJECTS:
             await opened.verify(await opened.code(person))
+            await opened.do(GIVE_CONSENT, by=person, **A_CONSENT)
+        for partner in GROUPS["partners"]:
+            await opened.do(REQUEST_CONSENT, by=partner, **await given(opened, "requestConsent", partner))
         yield opened
 
 
@@ -112,6 +138,19 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
     match what:
         case "enroll":
             return {"noticeVersion": city.state.rulebook.notice.version}
+        case "requestConsent":
+            asked = {"code": await city.code("good"), "purpose": "benefit-check", "frequency": "PER_USE"}
+            return asked | {"endsOn": "2026-12-31"}
+        case "giveConsent":
+            return A_CONSENT
+        case "answerConsent":
+            asked = await given(city, "requestConsent", "scenic")
+            asked["code"] = await city.code(actor if actor in SUBJECTS else "good")
+            done = await city.do(REQUEST_CONSENT, by="scenic", **asked)
+            return {"consentId": done["id"], "accept": True}
+        case "pauseConsent" | "resumeConsent" | "revokeConsent":
+            done = await city.do(GIVE_CONSENT, by=actor if actor in SUBJECTS else "good", **A_CONSENT)
+            return {"consentId": done["id"]}
         case "issueCreditCode":
             return {"offerId": offer_id("museum")}
         case "verifyCreditCode":
@@ -158,9 +197,42 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             return {"model": "nothing", "version": "2026-01"}
         case "retireScoreModel" | "signDisparity":
             return {"model": "nothing", "version": "2026-01"}
+        case "hideHonour" | "showHonour":
+            return {"recordId": "r0"}
+        case "exportMine":
+            return {"format": "JSON"}
+        case "leaveScheme":
+            return {"confirm": False}
+        case "leaving":
+            city.wait(seconds=1)
+            joining = {"noticeVersion": city.state.rulebook.notice.version}
+            for person in SUBJECTS:
+                await city.do("mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }",
+                              by=person, **joining)  # fmt: skip
+            return {"confirm": True}
+        case "openObjection":
+            return {"recordId": "nothing", "ground": "WRONG", "statement": "不是我"}
+        case "openStatement":
+            return {"recordId": "nothing", "statement": "不是我"}
+        case "openComplaint":
+            return {"statement": "没有答复"}
+        case "applyForRepair":
+            return {"recordId": "nothing", "way": "put-right", "statement": "已改正"}
+        case "appealCase":
+            return {"caseId": NO_CASE, "statement": "不服"}
+        case "addEvidence":
+            return {"caseId": NO_CASE, "title": "a.pdf", "content": "MQ=="}
+        case "withdrawCase":
+            return {"caseId": NO_CASE}
+        case "askForHelp":
+            return {"caseId": NO_CASE, "body": "测试税务局", "reason": "请协助核查"}
+        case "answerHelp" | "pauseForExamination" | "resumeClock":
+            return {"caseId": NO_CASE, "reason": "已核实"}
+        case "decideCase":
+            return {"caseId": NO_CASE, "outcome": "REJECTED", "reason": "已核实"}
         case "unlawfulOffer":
             return {"offerId": public_id("Offer", 901)}
-    raise KeyError(what)
+    return await registry_input(city, what, actor)
 
 
 def selection(kind: str, field: str) -> str:

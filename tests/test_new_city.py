@@ -133,7 +133,7 @@ async def test_the_running_demo_scores_a_citizen_of_the_new_city(
     token = issue_token(
         load_keys(settings.keys_file),
         issuer=settings.issuer,
-        account="citizen-1",
+        account="yunling-1",
         role=Role.CITIZEN,
         now=utc_now(),
         lifetime=timedelta(hours=1),
@@ -141,9 +141,12 @@ async def test_the_running_demo_scores_a_citizen_of_the_new_city(
     app = create_app(settings)
     transport = httpx.ASGITransport(app=app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        enroll = """mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }"""
+        body = {"query": enroll, "variables": {"input": {"noticeVersion": app.state.xinyi.rulebook.notice.version}}}
+        await client.post("/graphql", json=body, headers={"authorization": f"Bearer {token}"})
         query = "{ me { scores { model { id name } points grade { code } lines { points } } } }"
         response = await client.post("/graphql", json={"query": query}, headers={"authorization": f"Bearer {token}"})
     [score] = response.json()["data"]["me"]["scores"]
     assert score["model"] == {"id": "yunling-xiangxinfen", "name": "云岭分"}
-    assert score["grade"] == {"code": "A+"}
+    assert score["grade"] == {"code": "B"}
     assert float(score["points"]) == sum(float(line["points"]) for line in score["lines"])

@@ -128,6 +128,12 @@ PERSONAL = {
     "PushedResults",
     "UnappliedRow",
     "CorrectedResult",
+    "CreditCase",
+    "CaseStep",
+    "CasePaper",
+    "CaseSummary",
+    "RepairGuide",
+    "RepairLedgerEntry",
 }
 PERSONAL_WORDS = re.compile("score|grade|record|reason|threshold|points|whynot", re.IGNORECASE)
 PARTNERS_MUTATIONS = ("verifyCreditCode", "redeemBenefit", "reverseRedemption")

@@ -35,7 +35,7 @@ class Columns:
     @cached_property
     def unknown(self) -> tuple[str, ...]:
         """Columns that are not catalogued, each counted once."""
-        return tuple(name for i, name in enumerate(self.header) if i not in self.fields and name.strip())
+        return tuple(dict.fromkeys(name for i, name in enumerate(self.header) if i not in self.fields and name.strip()))
 
     @cached_property
     def by_role(self) -> Mapping[Role, int]:

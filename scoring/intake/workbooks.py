@@ -1,95 +1,139 @@
 """XLSX as rows: the first visible sheet. One thing to know: a workbook is a zip file from outside, so what it would
-unpack to is looked at before it is unpacked."""
+unpack to is looked at before it is unpacked, and a sheet is streamed, never loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import posixpath
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import BinaryIO
-from xml.etree.ElementTree import ParseError
+from datetime import date, datetime
+from typing import BinaryIO, cast
+from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 from zipfile import BadZipFile, ZipFile
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, from_excel
 
-from scoring.intake.cells import Cell
 from scoring.intake.columns import FileUnreadable
+from scoring.intake.sheets import SharedTexts
+from scoring.intake.sheets import rows_of as rows_of_sheet
 from scoring.intake.text_files import Line
 
-LARGEST_PART, LARGEST_STRINGS = 2 << 30, 256 << 20
-"""Unpacked bytes of one part; the table of strings is held in memory."""
-_BROKEN = (BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, IndexError, AttributeError,
-           OSError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
-"""What the library throws at workbooks that are none."""
+LARGEST_PART, LARGEST_INDEX = 4 << 30, 16 << 20
+"""Unpacked bytes of a sheet or the table of texts, and of the parts that say what is where."""
+_BROKEN = (BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, KeyError, ValueError, IndexError, AttributeError,
+           OverflowError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
 
 
 @contextmanager
 def rows_of(file: BinaryIO) -> Iterator[Iterator[Line]]:
-    """The rows of the first visible sheet, formulas as they are written.
+    """The rows of the first visible sheet; a formula is a lone `=`.
 
     Raises:
         FileUnreadable: it is no workbook, is broken, or would unpack to too much.
     """
-    _check_archive(file)
     try:
-        workbook = load_workbook(file, read_only=True, keep_links=False)
+        archive = ZipFile(file)
     except _BROKEN:
         raise _unreadable() from None
-    with closing(workbook):
-        sheet = next((one for one in workbook.worksheets if one.sheet_state == "visible"), None)
-        if sheet is None:
-            raise FileUnreadable("工作簿中没有可见的工作表。请取消隐藏要报送的工作表后重新报送。")
-        sheet.reset_dimensions()  # what a sheet says of its own size need not be so
-        yield _rows(sheet.iter_rows(values_only=True))
+    with archive:
+        try:
+            _check_parts(archive)
+            sheet, shared = _parts(archive)
+            day_of = _days(archive)
+            texts = SharedTexts(cast(BinaryIO, archive.open(shared)) if shared in archive.namelist() else None)
+        except _BROKEN:
+            raise _unreadable() from None
+        with closing(texts), archive.open(sheet) as source:
+            yield _lines(cast(BinaryIO, source), texts, day_of)
 
 
-def _check_archive(file: BinaryIO) -> None:
+def _lines(source: BinaryIO, texts: SharedTexts, day_of: Callable[[int, float], date | None]) -> Iterator[Line]:
     try:
-        with ZipFile(file) as archive:
-            for part in archive.infolist():
-                most = LARGEST_STRINGS if part.filename.lower().endswith("sharedstrings.xml") else LARGEST_PART
-                if part.file_size > most:
-                    raise FileUnreadable("工作簿解压后过大。请拆分为几个文件,或改用 CSV 报送。")
-            if archive.testzip() is not None:
-                raise BadZipFile
+        for cells in rows_of_sheet(source, texts, day_of):
+            yield Line(cells)
     except _BROKEN:
         raise _unreadable() from None
+
+
+def _check_parts(archive: ZipFile) -> None:
+    for part in archive.infolist():
+        if part.file_size > LARGEST_PART:
+            raise FileUnreadable("工作簿解压后过大。请拆分为几个文件,或改用 CSV 报送。")
+    if archive.testzip() is not None:
+        raise BadZipFile
+
+
+def _index(archive: ZipFile, name: str) -> ElementTree.Element:
+    if archive.getinfo(name).file_size > LARGEST_INDEX:
+        raise ValueError("an index too large")
+    return ElementTree.fromstring(archive.read(name))  # noqa: S314  # small, and the parser bounds what entities expand to
+
+
+def _parts(archive: ZipFile) -> tuple[str, str]:
+    """The names of the first visible sheet and of the table of texts."""
+    book = _target(archive, "_rels/.rels", "/officeDocument") or "xl/workbook.xml"
+    folder, name = posixpath.split(book)
+    relations = posixpath.join(folder, "_rels", f"{name}.rels")
+    sheets = {one.get("Id"): one for one in _index(archive, relations) if one.get("Type", "").endswith("/worksheet")}
+    for element in _index(archive, book).iterfind(".//{*}sheet"):
+        place = next((value for key, value in element.items() if key.endswith("}id")), None)
+        if element.get("state", "visible") == "visible" and place in sheets:
+            shared = _target(archive, relations, "/sharedStrings")
+            return _resolved(folder, sheets[place].get("Target", "")), shared or ""
+    raise FileUnreadable("工作簿中没有可见的工作表。请取消隐藏要报送的工作表后重新报送。")
+
+
+def _target(archive: ZipFile, relations: str, kind: str) -> str | None:
+    folder = posixpath.dirname(posixpath.dirname(relations))
+    for one in _index(archive, relations):
+        if one.get("Type", "").endswith(kind):
+            return _resolved(folder, one.get("Target", ""))
+    return None
+
+
+def _resolved(folder: str, target: str) -> str:
+    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+
+
+def _days(archive: ZipFile) -> Callable[[int, float], date | None]:
+    """What day a number is, if the style of its cell makes it one."""
+    book = _target(archive, "_rels/.rels", "/officeDocument") or "xl/workbook.xml"
+    folder, name = posixpath.split(book)
+    styles = _target(archive, posixpath.join(folder, "_rels", f"{name}.rels"), "/styles")
+    from_1904 = any(one.get("date1904") in ("1", "true") for one in _index(archive, book).iterfind("{*}workbookPr"))
+    epoch = CALENDAR_MAC_1904 if from_1904 else CALENDAR_WINDOWS_1900
+    dates = _date_styles(_index(archive, styles)) if styles else frozenset()
+
+    def day_of(style: int, number: float) -> date | None:
+        if style not in dates:
+            return None
+        try:
+            found = from_excel(number, epoch)
+        except (ValueError, OverflowError):
+            return None
+        return found.date() if isinstance(found, datetime) else None
+
+    return day_of
+
+
+def _date_styles(styles: ElementTree.Element) -> frozenset[int]:
+    formats = dict(BUILTIN_FORMATS)
+    for one in styles.iterfind("{*}numFmts/{*}numFmt"):
+        formats[int(one.get("numFmtId", 0))] = one.get("formatCode", "")
+    used = [int(one.get("numFmtId", 0)) for one in styles.iterfind("{*}cellXfs/{*}xf")]
+    return frozenset(
+        style
+        for style, number in enumerate(used)
+        # Formats 27 … 36 and 50 … 58 are the dates of Chinese spreadsheets, and stand in no file.
+        if 27 <= number <= 36
+        or 50 <= number <= 58
+        or ((code := formats.get(number)) and is_date_format(code) and not is_timedelta_format(code))
+    )
 
 
 def _unreadable() -> FileUnreadable:
     return FileUnreadable("工作簿已损坏,或不是 XLSX。请用电子表格软件打开后另存为 XLSX,再重新报送。")
-
-
-def _rows(rows: Iterator[tuple[object, ...]]) -> Iterator[Line]:
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except _BROKEN:
-            raise _unreadable() from None
-        yield Line([value if value.__class__ is str else _cell(value) for value in row])
-
-
-def _cell(value: object) -> Cell:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "是" if value else "否"
-        case int() | float():
-            return _number(value)
-        case datetime():
-            return value.date()
-        case date() | str():
-            return value
-    # A time of day, or an array formula, which is refused like the other formulas.
-    return str(value) if isinstance(value, time | timedelta) else f"={value}"
-
-
-def _number(value: float) -> str:
-    # Fifteen digits are what a spreadsheet keeps and shows; the rest is noise of the binary form.
-    shown = format(value, ".15g")
-    return shown if "e+" in shown or "n" in shown else f"{Decimal(shown):f}"
