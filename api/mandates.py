@@ -100,9 +100,16 @@ class GrantMandateInput:
     )
 
 
-@strawberry.input(description="Which mandate.")
-class MandateInput:
-    """For `openMandate` and `revokeMandate`."""
+@strawberry.input(description="Which mandate to act under.")
+class OpenMandateInput:
+    """For `openMandate`."""
+
+    mandate_id: strawberry.ID = strawberry.field(description="The mandate.")
+
+
+@strawberry.input(description="Which mandate to end.")
+class RevokeMandateInput:
+    """For `revokeMandate`."""
 
     mandate_id: strawberry.ID = strawberry.field(description="The mandate.")
 
@@ -218,7 +225,7 @@ class MandateMutations:
         return shown
 
     @mutation(description="End a mandate at once. Doing so again changes nothing.", to=(*SUBJECT, *REVIEWER))
-    async def revoke_mandate(self, info: Info, input: MandateInput) -> RevokeMandateResult:  # noqa: A002
+    async def revoke_mandate(self, info: Info, input: RevokeMandateInput) -> RevokeMandateResult:  # noqa: A002
         """By the one who is represented, the holder, or a reviewer."""
         context = info.context
         mandate_id = uuid_of(input.mandate_id, "Mandate")
@@ -229,7 +236,7 @@ class MandateMutations:
         return shown
 
     @mutation(description="Sign in for the one who is represented.", to=SUBJECT)
-    async def open_mandate(self, info: Info, input: MandateInput) -> OpenMandateResult:  # noqa: A002
+    async def open_mandate(self, info: Info, input: OpenMandateInput) -> OpenMandateResult:  # noqa: A002
         """Written on that one's access log."""
         context = info.context
         mandate_id = uuid_of(input.mandate_id, "Mandate")

@@ -100,8 +100,17 @@ class ReinstateSubjectInput:
 
 
 @strawberry.input(description="Two entries that are one subject.")
-class MergeInput:
-    """For `proposeMerge` and `mergeSubjects`."""
+class ProposeMergeInput:
+    """For `proposeMerge`."""
+
+    keep_id: strawberry.ID = strawberry.field(description="The entry that is kept.")
+    drop_id: strawberry.ID = strawberry.field(description="The entry that leads to it from then on.")
+    reason: str = strawberry.field(description="The document behind it.")
+
+
+@strawberry.input(description="Two entries that somebody else proposed to make one.")
+class MergeSubjectsInput:
+    """For `mergeSubjects`."""
 
     keep_id: strawberry.ID = strawberry.field(description="The entry that is kept.")
     drop_id: strawberry.ID = strawberry.field(description="The entry that leads to it from then on.")
@@ -319,7 +328,7 @@ class RegistryMutations:
         return await _done(info, "reinstateSubject", reason, work)
 
     @mutation(description="Say that two entries are one subject; somebody else confirms it.", to=STAFF)
-    async def propose_merge(self, info: Info, input: MergeInput) -> ProposeMergeResult:  # noqa: A002
+    async def propose_merge(self, info: Info, input: ProposeMergeInput) -> ProposeMergeResult:  # noqa: A002
         """Nothing changes yet."""
         keep, drop, reason = _subject(input.keep_id), _subject(input.drop_id), _reason(input.reason)
 
@@ -331,7 +340,7 @@ class RegistryMutations:
         return await _done(info, "proposeMerge", reason, work)
 
     @mutation(description="Make two entries one, as somebody else proposed.", to=REVIEWER)
-    async def merge_subjects(self, info: Info, input: MergeInput) -> MergeSubjectsResult:  # noqa: A002
+    async def merge_subjects(self, info: Info, input: MergeSubjectsInput) -> MergeSubjectsResult:  # noqa: A002
         """Nothing is deleted; the dropped id leads to the kept one."""
         keep, drop, reason = _subject(input.keep_id), _subject(input.drop_id), _reason(input.reason)
         state = info.context.state

@@ -1,5 +1,5 @@
 """`xinyi subject register|find|map-code|rename|end|merge`: officers' work on who is on file. One thing to know: it acts
-for the operator or reviewer named by `--as`; numbers and names come by standard input, so that no shell history has them.
+for the operator or reviewer named by `--as`; numbers and names come by standard input, so no shell history has them.
 
 Both are given as one JSON line, `{"number": "…", "name": "…"}`; only what a command needs has to be there.
 """

@@ -232,10 +232,8 @@ async def _access(connection: AsyncConnection, subject_id: int) -> list[dict[str
     )
     rows = (await connection.execute(mine)).all()
     readers = {row.reader for row in rows if row.reader}
-    bodies = dict(
-        row._tuple()
-        for row in await connection.execute(select(accounts.c.id, accounts.c.body).where(accounts.c.id.in_(readers)))
-    )
+    held = select(accounts.c.id, accounts.c.body).where(accounts.c.id.in_(readers))
+    bodies = {row.id: row.body for row in (await connection.execute(held)).all()}
     return [
         {
             "at": local(row.at),

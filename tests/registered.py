@@ -33,7 +33,7 @@ async def file_registry(city: City) -> None:
             number=resident_id(birth, number % 1000 + 300),
         )
         await city.write(insert(subjects).values(id=number, **row))
-    propose = "mutation ($input: MergeInput!) { proposeMerge(input: $input) { __typename } }"
+    propose = "mutation ($input: ProposeMergeInput!) { proposeMerge(input: $input) { __typename } }"
     pair = {"keepId": public_id("CreditSubject", 7001), "dropId": public_id("CreditSubject", 7002)}
     await city.do(propose, by="operator", **pair, reason="证明")
     for holder, subject in (("good", 2), ("plain", 1)):

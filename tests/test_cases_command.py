@@ -49,7 +49,7 @@ async def test_the_server_notes_what_is_overdue_though_nobody_looks(city_url: st
         async with open_city(database_url=city_url, keys_file=keys_file) as city:
             await complained(city, days=60)
             async with asyncio.timeout(10):
-                while not [row for row in await city.rows(case_steps) if row.act == "escalate"]:
+                while not [row for row in await city.rows(case_steps) if row.act == "escalate"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
     async with open_city(database_url=city_url, keys_file=keys_file) as city:
         (row,) = await city.rows(cases)

@@ -20,9 +20,9 @@ from scoring.tables import subjects
 FIELDS = "id represented kind holder endsOn inForce revokedAt grantedBy"
 GRANT = f"""mutation ($input: GrantMandateInput!) {{ grantMandate(input: $input) {{ __typename
   ... on Mandate {{ {FIELDS} }} ... on Problem {{ code message }} }} }}"""
-REVOKE = f"""mutation ($input: MandateInput!) {{ revokeMandate(input: $input) {{ __typename
+REVOKE = f"""mutation ($input: RevokeMandateInput!) {{ revokeMandate(input: $input) {{ __typename
   ... on Mandate {{ {FIELDS} }} ... on Problem {{ code message }} }} }}"""
-OPEN = """mutation ($input: MandateInput!) { openMandate(input: $input) { __typename
+OPEN = """mutation ($input: OpenMandateInput!) { openMandate(input: $input) { __typename
   ... on OpenedMandate { token expiresAt } ... on Problem { code message } } }"""
 ME = "{ me { id displayName scores { points } mandates { holder kind inForce } } }"
 EVENTS = "{ me { accessLog { edges { node { reader action purpose outcome } } } } }"

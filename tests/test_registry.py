@@ -41,7 +41,7 @@ SHOWN = """ __typename ... on RegisteredSubject { id kind displayName endedOn en
 
 
 def mutation(name: str) -> str:
-    kind = "MergeInput" if name in ("proposeMerge", "mergeSubjects") else f"{name[0].upper()}{name[1:]}Input"
+    kind = f"{name[0].upper()}{name[1:]}Input"
     return f"mutation ($input: {kind}!) {{ {name}(input: $input) {{ {SHOWN}"
 
 
