@@ -138,7 +138,7 @@ class CreditRecord:
     decided_on: date = strawberry.field(description="The day of the decision.")
     state: RecordState = strawberry.field(description="Where it stands today.")
     published_until: date | None = strawberry.field(
-        description="Last day of publication; null where it is not public, or law sets no end."
+        description="Last day on which law lets it be published; null where it is not open, or has no end."
     )
     counts_until: date | None = strawberry.field(description="Last day on which it counts; null where there is no end.")
     removal: str | None = strawberry.field(description="Why it ended before its term: repaired, withdrawn, merged …")

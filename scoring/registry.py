@@ -163,8 +163,7 @@ async def add_number(connection: AsyncConnection, keys: Keys, subject_id: int, n
         NumberTaken: it leads to another subject.
     """
     await reserve_numbers(connection, keys, kind=number.kind, numbers=[number.key])
-    await lock_subject(connection, subject_id)
-    row = await read_subject(connection, subject_id)
+    row = await _held(connection, subject_id)
     if number.kind.value != row.kind or contradicts(number, key_number_of(keys, row)):
         raise NumberContradicts("这个号码与该主体登记的号码对不上,不能归到同一主体名下。请核对原件。")
     if number.born_on is not None and number.born_on != row.birth_on:
@@ -178,8 +177,7 @@ async def add_number(connection: AsyncConnection, keys: Keys, subject_id: int, n
 async def rename_subject(connection: AsyncConnection, keys: Keys, subject_id: int, name: str, *, act: Act) -> None:
     """Change the name; what is shown of it follows, the old one is sealed. The same name again changes nothing."""
     new = _checked_name(name)
-    await lock_subject(connection, subject_id)
-    row = await read_subject(connection, subject_id)
+    row = await _held(connection, subject_id)
     old = name_of(keys, row.name_sealed)
     if new == old:
         return
@@ -224,6 +222,16 @@ async def note_change(
     await audit.record(
         connection, at=act.now, actor=act.actor, action="changeSubject", content=content, subject_id=subject_id
     )
+
+
+async def _held(connection: AsyncConnection, subject_id: int) -> Row[Any]:
+    """The subject, or the one that it was merged into, locked."""
+    await lock_subject(connection, subject_id)
+    row = await read_subject(connection, subject_id)
+    if row.id == subject_id:
+        return row
+    await lock_subject(connection, row.id)
+    return await read_subject(connection, row.id)
 
 
 async def _give_number(connection: AsyncConnection, keys: Keys, subject_id: int, number: Number, act: Act) -> None:

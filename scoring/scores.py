@@ -22,7 +22,7 @@ from scoring.engine import NotAssessed, Record, Score, ScoreLine
 from scoring.inputs import Inputs, Origin, PushedResult, note_inputs, read_inputs, result_on
 from scoring.model import Model
 from scoring.subjects import SubjectDataFault
-from scoring.tables import scores, subjects
+from scoring.tables import enrollments, scores, subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +239,10 @@ async def refresh_many(
             made[subject_id] = _rows(subject_id, inputs, models[subject_id], now)
         except SubjectDataFault as fault:
             faults[subject_id] = fault
-    await note_inputs(connection, {subject_id: known[subject_id] for subject_id in made}, now=now)
-    rows = [sealed(connection, scores, row) for of_subject in made.values() for row in of_subject]
+    # A scan may have begun while its subject still took part: of whoever has left since, nothing is kept.
+    staying = await _taking_part(connection, list(made))
+    await note_inputs(connection, {subject_id: known[subject_id] for subject_id in staying}, now=now)
+    rows = [sealed(connection, scores, row) for subject_id in staying for row in made[subject_id]]
     if rows:
         insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = insert(scores)
@@ -249,6 +251,12 @@ async def refresh_many(
             statement.on_conflict_do_update(index_elements=["subject_id", "model"], set_=again), rows
         )
     return {key: [_as_score(row) for row in of_subject] for key, of_subject in made.items()}, faults
+
+
+async def _taking_part(connection: AsyncConnection, subject_ids: Sequence[int]) -> list[int]:
+    current = enrollments.c.subject_id.in_(subject_ids) & enrollments.c.left_at.is_(None)
+    found = await connection.execute(select(enrollments.c.subject_id).where(current))
+    return list(found.scalars())
 
 
 async def lock_subjects(connection: AsyncConnection, subject_ids: Iterable[int]) -> None:

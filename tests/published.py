@@ -1,4 +1,4 @@
-"""Records as intake writes them, for tests. One thing to know: each comes with its first version, sealed as ours are."""
+"""Records as intake writes them, for tests. One thing to know: each comes with its first version, sealed as ours."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def deliver(
 
 
 async def deliver_one_of_each(city: City) -> None:
-    """A record that its subject reads with all that belongs to it, and one of each that everybody or an auditor reads."""
+    """A record with all that belongs to it, and one of each sort that everybody or an auditor reads."""
     honour = {"document-number": "表〔2026〕1号", "authority": "测试人民政府", "content": "见义勇为"}
     await deliver(city, 1, "mine", "honour-award", honour, receivers=["测试接收单位"])
     await deliver(city, FIRM, "promised", "credit-commitment", PROMISED)

@@ -33,7 +33,8 @@ from scoring.tables import (
 )
 
 LEAVE = """mutation ($input: LeaveSchemeInput!) { leaveScheme(input: $input) { __typename
-  ... on Departure { leftAt erased { what count } kept { what reason } tombstone } ... on Problem { code message } } }"""
+  ... on Departure { leftAt erased { what count } kept { what reason } tombstone }
+  ... on Problem { code message } } }"""
 ENROLL = """mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }"""
 ME = "{ me { enrolled scores { points history { edges { node { points } } } } records { edges { node { id } } } } }"
 

@@ -100,7 +100,7 @@ async def test_states_tell_what_counts_what_is_suspended_and_what_has_ended(city
     seen = {
         state: [one["id"] for one in await mine(city, "plain", state=state)]
         for state in ("ACTIVE", "SUSPENDED", "ENDED", "ALL")
-    }  # noqa: E501
+    }
     assert seen == {"ACTIVE": ["counts"], "SUSPENDED": ["waits"], "ENDED": ["old"], "ALL": ["waits", "old", "counts"]}
     city.now = NOON.replace(hour=16)  # midnight in Shanghai, and no job has run
     assert [one["id"] for one in await mine(city, "plain", state="ENDED")] == ["old", "counts"]

@@ -77,7 +77,7 @@ async def test_a_report_holds_everything_about_its_subject(city: City) -> None:
         "place": "hunan-shaoyang",
     }
     (score,) = found["scores"]
-    assert (score["model_id"], score["points"], score["grade"]) == ("xiangxinfen", "660", "A")
+    assert (score["model_id"], score["points"], score["grade"]) == ("xiangxinfen", "660", "A 级")
     assert sum(float(line["points"]) for line in score["lines"]) == 660
     assert [record["id"] for record in found["records"]] == ["r0", "p1"]
     penalty = found["records"][1]
