@@ -17,6 +17,8 @@ WORKDIR /app
 COPY --from=build /opt/xinyi /opt/xinyi
 COPY --from=build /app /app
 ENV PATH=/opt/xinyi/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 XINYI_ENVIRONMENT=production
+# Where evidence files lie, unless XINYI_FILES says otherwise; a volume mounted here takes its owner over.
+RUN install -d -m 0700 -o 10001 -g 10001 /files
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

@@ -34,7 +34,7 @@ from scoring.registry import (
     rename_subject,
 )
 
-LONGEST_REASON, LONGEST_PURPOSE = 200, 100
+LONGEST_REASON, LONGEST_PURPOSE, LONGEST_ACCOUNT = 200, 100, 40
 
 
 @strawberry.input(description="Whom to put on file.")
@@ -233,6 +233,7 @@ class RegistryMutations:
     @mutation(description="Put a subject on file. One that is on file already stays as it is.", to=OPERATOR)
     async def register_subject(self, info: Info, input: RegisterSubjectInput) -> RegisterSubjectResult:  # noqa: A002
         """With an account of its own, where its id is given."""
+        account = None if input.account is None else checked_text("account", input.account, LONGEST_ACCOUNT)
         number = check_number(Scheme[input.scheme.name], input.number)
         given = Registration(
             place=input.place,
@@ -248,7 +249,7 @@ class RegistryMutations:
         async def work(connection: AsyncConnection, principal: Principal) -> int:
             act = _act(info, principal, reason)
             subject_id, _ = await succession.register(
-                connection, state.keys, given, account=input.account, rulebook=state.rulebook, act=act
+                connection, state.keys, given, account=account, rulebook=state.rulebook, act=act
             )
             return subject_id
 

@@ -166,15 +166,16 @@ class ResultMutations:
                 actor=principal.account,
                 now=context.now,
             )
-            await note_reading(
-                connection,
-                subject_id=key,
-                reader=principal.account,
-                role=principal.role.value,
-                action="correctResult",
-                purpose="更正评价结果",
-                now=context.now,
-            )
+            if not correction.repeated:
+                await note_reading(
+                    connection,
+                    subject_id=key,
+                    reader=principal.account,
+                    role=principal.role.value,
+                    action="correctResult",
+                    purpose="更正评价结果",
+                    now=context.now,
+                )
         return CorrectedResult(id=strawberry.ID(str(correction.id)), corrected_at=correction.at)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.database import Instant, Trail, carried, metadata
 from core.identifiers import new_id
+from core.statements import PreparedInserts
 
 NO_SUBJECT = 0
 """Subject key of acts that concern no credit subject."""
@@ -49,6 +50,9 @@ audit_chains = Table(
     Column("opened_at", Instant, nullable=False),
     Column("signed_step", BigInteger, nullable=False, server_default=text("0"), comment="a hint where to look"),
 )
+
+
+_OPEN = PreparedInserts(audit_chains)
 
 
 def leaf_of(row: Mapping[str, Any]) -> str:
@@ -107,7 +111,7 @@ async def new_entry(
     trail.is_pending = True
     if not trail.is_open:
         # By itself: a chain without rows does no harm.
-        await connection.execute(insert(audit_chains).values(chain=trail.chain, opened_at=at))
+        await _OPEN.run(connection, {"chain": trail.chain, "opened_at": at, "signed_step": 0})
         trail.is_open = True
     return chained(entry_of(at=at, actor=actor, action=action, content=content, subject_id=subject_id), trail)
 

@@ -280,6 +280,8 @@ async def _discard(connection: AsyncConnection) -> None:
 
 def _is_sound(connection: AsyncConnection, error: BaseException) -> bool:
     """Whether a connection can be used again after `error`; a cancellation may have come in mid-statement."""
+    if connection.invalidated:  # SQLAlchemy has seen it go
+        return False
     driver = driver_of(connection)
     is_ours = isinstance(error, Exception) and not isinstance(error, _DOWN)
     return is_ours and not driver.is_closed() and not driver.is_in_transaction()

@@ -75,8 +75,8 @@ def check_scope(terms: Terms, collections: Mapping[str, Collecting]) -> None:
         raise BadTerms(f"{wrong[0][:60]} 不是目录中可按「{terms.purpose.name}」授权采集的项目。请对照目录改正 scope。")
 
 
-def check_statement(purpose: Purpose, statement: str | None) -> None:
-    """Refuse a consent in writing without its words.
+def check_statement(purpose: Purpose, statement: str | None) -> str | None:
+    """The words of a consent in writing; None for any other, of which no words are kept.
 
     Raises:
         StatementMissing: the purpose needs them.
@@ -85,3 +85,4 @@ def check_statement(purpose: Purpose, statement: str | None) -> None:
         raise StatementMissing(
             f"这一用途须书面同意。请由本人确认不利后果后,将此句原样写入 statement:{purpose.statement}"
         )
+    return purpose.statement if purpose.written else None

@@ -142,12 +142,12 @@ async def give_consent(
     """
     await lock_subject(connection, subject_id)
     check_terms(terms, on=day_of(now))
-    check_statement(terms.purpose, statement)
+    words = check_statement(terms.purpose, statement)
     row = _row(consent_id=consent_id, subject_id=subject_id, terms=terms, state=State.ACTIVE, actor=actor, now=now)
     await connection.execute(insert(consents).values(sealed(connection, consents, row)))
-    leaf = await _note(connection, row, act="give", state=State.ACTIVE, actor=actor, reason=statement or "", now=now)
+    leaf = await _note(connection, row, act="give", state=State.ACTIVE, actor=actor, reason=words or "", now=now)
     receipt = sign_consent(
-        row, act="given", purpose=terms.purpose, statement=statement, leaf=leaf, issuing=issuing, now=now
+        row, act="given", purpose=terms.purpose, statement=words, leaf=leaf, issuing=issuing, now=now
     )
     await connection.execute(update(consents).where(*_key(row)).values(receipt=receipt))
     return await _read(connection, subject_id, consent_id)
@@ -185,15 +185,16 @@ async def move_consent(
     if stands not in begins:
         raise WrongState(f"这份授权目前是 {stands.value},不能如此操作。请刷新后查看它的状态。")
     purpose = purposes.get((row.purpose, row.purpose_version))
+    words = None
     if move is Move.ACCEPT and purpose is not None:
-        check_statement(purpose, statement)
+        words = check_statement(purpose, statement)
     await _set(connection, row, state=state.value)
     leaf = await _note(connection, row._asdict(), act=move.value, state=state, actor=actor,
-                       reason=statement or reason, now=now)  # fmt: skip
+                       reason=words or reason, now=now)  # fmt: skip
     if move in (Move.ACCEPT, Move.REVOKE):
         act = "given" if move is Move.ACCEPT else "revoked"
         receipt = sign_consent(
-            row._asdict(), act=act, purpose=purpose, statement=statement, leaf=leaf, issuing=issuing, now=now
+            row._asdict(), act=act, purpose=purpose, statement=words, leaf=leaf, issuing=issuing, now=now
         )
         await connection.execute(update(consents).where(*_key(row._asdict())).values(receipt=receipt))
     return await _read(connection, subject_id, consent_id)

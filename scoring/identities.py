@@ -15,7 +15,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import case, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
@@ -26,7 +26,7 @@ from core.errors import BadInput
 from core.identifiers import birth_date, check_resident_id, check_uscc
 from core.keys import Keys
 from core.sealing import keyed_hashes, seal, unseal
-from scoring.subjects import SubjectKind, identity_hashes
+from scoring.subjects import GOES_ON, SubjectKind, identity_hashes
 from scoring.tables import subject_identifiers, subjects
 
 MERGED = "merged"
@@ -132,12 +132,11 @@ async def find_by(connection: AsyncConnection, keys: Keys, number: Number) -> in
 
 
 async def _holder(connection: AsyncConnection, keys: Keys, number: Number) -> int | None:
-    goes_on = case((subjects.c.end_reason == MERGED, subjects.c.merged_into), else_=subjects.c.id)
     keyed = identity_hashes(keys, kind=number.kind, number=number.key)
-    found: int | None = await connection.scalar(select(goes_on).where(subjects.c.identity_hash.in_(keyed)))
+    found: int | None = await connection.scalar(select(GOES_ON).where(subjects.c.identity_hash.in_(keyed)))
     if found is not None:
         return found
-    noted = select(goes_on).join(subject_identifiers, subject_identifiers.c.subject_id == subjects.c.id)
+    noted = select(GOES_ON).join(subject_identifiers, subject_identifiers.c.subject_id == subjects.c.id)
     still = subject_identifiers.c.until_on.is_(None)
     mine = subject_identifiers.c.identity_hash.in_(_hashes(keys, number))
     return (await connection.execute(noted.where(mine, still))).scalar_one_or_none()

@@ -89,6 +89,8 @@ class Correction:
 
     id: UUID
     at: datetime
+    repeated: bool = False
+    """The request had come before; nothing was changed."""
 
 
 async def receive_results(
@@ -171,7 +173,7 @@ async def correct_result(
     hashes = keyed_hashes(keys, "body", orjson.dumps(asked))
     known = await _known_batch(connection, issuer, request_id, hashes)
     if known is not None:
-        return Correction(UUID(known["id"]), datetime.fromisoformat(known["at"]))
+        return Correction(UUID(known["id"]), datetime.fromisoformat(known["at"]), repeated=True)
     model = models.get(model_id, on)
     await lock_subjects(connection, [subject_id])
     row = (await connection.execute(_PARTICIPANTS.where(subjects.c.id == subject_id))).one_or_none()

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, func, insert, literal, select
+from sqlalchemy import BigInteger, case, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -101,6 +101,10 @@ def subject_row(
     return sealed_with(keys, subjects, row)
 
 
+GOES_ON = case((subjects.c.end_reason == "merged", subjects.c.merged_into), else_=subjects.c.id)
+"""The subject itself, or the one that it was merged into."""
+
+
 def identity_hashes(keys: Keys, *, kind: SubjectKind, number: str) -> tuple[bytes, ...]:
     """By which a subject of this number, in canonical form, may be found: the hash under the active key, then those
     under the keys before it, for rows that have not been moved yet."""
@@ -115,14 +119,15 @@ async def find_by_number(connection: AsyncConnection, keys: Keys, *, kind: Subje
 async def find_by_numbers(
     connection: AsyncConnection, keys: Keys, *, kind: SubjectKind, numbers: Collection[str]
 ) -> dict[str, int]:
-    """The ids of those subjects that there are, by number in canonical form."""
+    """The ids of those subjects that there are, by number in canonical form; of one that was merged, the id of that
+    which goes on in its place. An enterprise that was taken over stays itself."""
     number_of = {held: number for number in numbers for held in identity_hashes(keys, kind=kind, number=number)}
     found: dict[str, int] = {}
     hashes = list(number_of)
     for start in range(0, len(hashes), LOOKED_UP_AT_ONCE):
         some = subjects.c.identity_hash.in_(hashes[start : start + LOOKED_UP_AT_ONCE])
-        wanted = select(subjects.c.id, subjects.c.identity_hash).where(some)
-        found |= {number_of[row.identity_hash]: row.id for row in await connection.execute(wanted)}
+        wanted = select(subjects.c.identity_hash, GOES_ON.label("goes_on")).where(some)
+        found |= {number_of[row.identity_hash]: row.goes_on for row in await connection.execute(wanted)}
     return found
 
 

@@ -52,7 +52,7 @@ async def registry_input(city: City, what: str, actor: str) -> dict[str, Any]:  
     """A good input for a mutation, or one that is understood and refused without changing anything."""
     nothing = public_id("CreditSubject", 987_654)
     number = {"scheme": "RESIDENT_ID", "number": resident_id(PEOPLE["elsewhere"]["birth"], 7)}
-    mandate = public_id("Mandate", _MANDATES["good"])
+    mandate = public_id("Mandate", _MANDATES.get("good", UUID(int=0)))
     match what:
         case "registerSubject":
             return number | {"place": "hunan-shaoyang", "name": "测人"}

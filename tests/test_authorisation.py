@@ -24,7 +24,10 @@ from stdnum.cn import uscc
 
 from api.ids import public_id
 from api.schema import SCHEMA
+from core.identifiers import new_id
 from partners.tables import baselines, catalogue_state, offers, partners
+from scoring.intake.rates import COUNTED
+from scoring.intake.tables import intake_batches, intake_counts
 from scoring.subjects import SubjectKind, subject_row
 from scoring.tables import (
     grade_statistics,
@@ -121,6 +124,12 @@ async def add_figures(city: City) -> None:
             statements.append(insert(grade_statistics).values(month=month, **key, **cell))
     index = {"month": date(2026, 11, 1), "place": "hunan-shaoyang", "park": "shaoyang-etdz"}
     statements.append(insert(park_indices).values(**index, points=1000, enterprises=10))
+    batch = {"id": new_id(), "item": "administrative-penalty", "place": "hunan-shaoyang", "actor": "provider"}
+    batch |= {"file_sha256": "0" * 64, "at": NOON, "unknown_columns": 0, "reasons": {}}
+    figures = dict.fromkeys(("accepted", "corrections", "duplicates", "not_collected"), 0) | {"rows": 1}
+    statements.append(insert(intake_batches).values(**batch, **figures, quarantined=1))
+    counted = {"batch_id": batch["id"], "body": "", "month": date(2026, 11, 1)}
+    statements.append(insert(intake_counts).values(**counted, **dict.fromkeys(COUNTED, 1)))
     await city.write(*statements)
 
 
@@ -209,6 +218,7 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             for person in SUBJECTS:
                 await city.do("mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }",
                               by=person, **joining)  # fmt: skip
+                await city.do(GIVE_CONSENT, by=person, **A_CONSENT)
             return {"confirm": True}
         case "openObjection":
             return {"recordId": "nothing", "ground": "WRONG", "statement": "不是我"}

@@ -37,7 +37,8 @@ def test_the_compose_file_has_the_specifications_shape() -> None:
 
 
 def test_every_file_that_is_mounted_or_copied_exists() -> None:
-    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    volumes = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    mounted = [volume.split(":")[0] for volume in volumes if not volume.startswith("$")]
     assert [path for path in mounted if path.startswith(".") and not (ROOT / path).exists()] == []
     assert {path for path in mounted if not path.startswith(".")} == set(COMPOSE["volumes"])
     copied = re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE)
@@ -69,7 +70,7 @@ def test_every_setting_that_the_image_and_the_guide_name_exists() -> None:
 
 def test_nothing_secret_or_particular_to_a_place_has_a_default() -> None:
     must_be_given = {name for name, operator in VARIABLES.items() if operator == ":?"}
-    assert must_be_given == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "XINYI_PLACES", "XINYI_ISSUER", "XINYI_KEYS_FILE"}
+    assert must_be_given == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "XINYI_PLACES", "XINYI_ISSUER", "KEYS_FOLDER"}
     assert set(VARIABLES) - must_be_given == {"GATEWAY_BIND", "IMAGE_TAG", "XINYI_LOG_LEVEL"}
 
 

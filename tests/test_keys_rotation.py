@@ -41,7 +41,7 @@ def test_the_active_key_is_the_one_whose_instant_came_last(switches: list[float]
 
 
 def test_all_who_hold_the_file_change_at_one_instant(tmp_path: Path) -> None:
-    path, now = key_file(tmp_path), [time.time()]
+    path, now = key_file(tmp_path), [float(int(time.time()))]
     before = load_keys(path).active("seal").kid
     [kid] = rotate_keys(path, ["seal"], active_from=now[0] + 60)
     held = [Keys(load_keys(path).all, demo=True, clock=lambda: now[0]) for _ in range(3)]

@@ -40,6 +40,8 @@ ARGUMENTS = {
     "after": ["null", '"MQ=="', '"nonsense"'],
     "kind": ["null", '"tourism"'],
 }
+READ_ONCE = {"auditEntries"}
+"""Reading the trail is itself on the trail, so that two reads differ."""
 DIRECTIVES = ["", "", "", " @include(if: $yes)", " @skip(if: $yes)", " @include(if: false)", " @skip(if: $no)"]
 DEEPEST = 6
 RULES = [rule for rule in specified_rules if rule is not NoUnusedVariablesRule]
@@ -60,7 +62,8 @@ def selections(draw: st.DrawFn, kind: Any, depth: int) -> str:
         inner = " ".join(f"... on {one.name} {draw(selections(one, depth))}" for one in possible)
         return "{ __typename " + inner + " }"
     assert isinstance(kind, GraphQLObjectType)
-    names = draw(st.lists(st.sampled_from(sorted(kind.fields)), min_size=1, max_size=4))
+    fields = sorted(kind.fields.keys() - READ_ONCE)
+    names = draw(st.lists(st.sampled_from(fields), min_size=1, max_size=4))
     parts = []
     for name in names:
         field = kind.fields[name]

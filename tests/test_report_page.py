@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cli.main import run
 from core.clock import utc_now
 from core.keys import Keys, load_keys
 from core.signing import sign
+from partners.credit_report import AUDIENCE
 from scoring.report_canvas import RIGHT, Canvas, _atoms
 from scoring.report_page import ATTACHMENT, ReportUnreadable, read_signed, report_pdf
 
@@ -218,24 +220,27 @@ def keys(keys_file: Path) -> Keys:
 
 def test_a_report_is_verified_without_a_server(keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "jwks.json").write_bytes(orjson.dumps(keys.jwks()))
-    signed = sign(keys, "report", {"report": {"id": "CR-1"}})
+    report = {"id": "CR-1", "made_at": "2026-11-20T04:00:00Z", "subject": {"kind": "person"}}
+    signed = sign(keys, "report", {"aud": AUDIENCE, "report": report})
     (tmp_path / "report.pdf").write_bytes(drawn(REPORT, signed))
-    (tmp_path / "report.json").write_bytes(orjson.dumps({"report": {}, "signed": signed}))
-    (tmp_path / "report.jws").write_text(signed + "\n")
-    for name in ("report.pdf", "report.json", "report.jws"):
+    (tmp_path / "report.json").write_bytes(orjson.dumps({"report": report, "signed": signed}))
+    for name in ("report.pdf", "report.json"):
         assert run(["report", "verify", str(tmp_path / name), "--jwks", str(tmp_path / "jwks.json")]) == 0
-        assert orjson.loads(capsys.readouterr().out) == {"report": {"id": "CR-1"}}
+        told = orjson.loads(capsys.readouterr().out)
+        assert told == {**report, "sha256": sha256(signed.encode()).hexdigest()}
 
 
 def test_a_changed_or_foreign_report_is_refused(keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "jwks.json").write_bytes(orjson.dumps(keys.jwks()))
-    good = sign(keys, "report", {"report": {"id": "CR-1"}})
+    good = sign(keys, "report", {"aud": AUDIENCE, "report": {"id": "CR-1"}})
+    receipt = sign(keys, "receipt", {"aud": AUDIENCE, "report": {"id": "CR-1"}})
     files = {
         "SIGNATURE_INVALID": drawn(REPORT, good[:-6] + ("AAAAAA" if good[-6:] != "AAAAAA" else "BBBBBB")),
-        "SIGNATURE_INVALID ": sign(keys, "receipt", {"report": {"id": "CR-1"}}).encode(),
+        "SIGNATURE_INVALID ": orjson.dumps({"report": {"id": "CR-1"}, "signed": receipt}),
         "REPORT_UNREADABLE": b"%PDF-1.7",
-        "UNREADABLE": b"{}",
-        "UNREADABLE ": "报告".encode(),
+        "REPORT_UNREADABLE ": b"{}",
+        "REPORT_UNREADABLE  ": "报告".encode(),
+        "REPORT_UNREADABLE   ": orjson.dumps({"report": {"id": "CR-2"}, "signed": good}),
     }
     for code, content in files.items():
         (tmp_path / "file").write_bytes(content)

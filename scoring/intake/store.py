@@ -168,7 +168,7 @@ def _number(row: Accepted) -> Number:
 async def _subjects(
     connection: AsyncConnection, keys: Keys, rows: Sequence[Accepted], delivery: Delivery
 ) -> dict[Number, int]:
-    """The subjects there are already, by their number; one that was merged stands for the one that goes on."""
+    """The subjects there are already, by their number."""
     found: dict[Number, int] = {}
     for kind in SubjectKind:
         numbers = {row.subject_code for row in rows if row.subject_kind == kind.value}
@@ -176,12 +176,6 @@ async def _subjects(
             await reserve_numbers(connection, keys, kind=kind, numbers=numbers)
             ids = await find_by_numbers(connection, keys, kind=kind, numbers=numbers)
             found |= {(kind.value, number): key for number, key in ids.items()}
-    if found:
-        merged = select(subjects.c.id, subjects.c.merged_into).where(
-            subjects.c.id.in_(set(found.values())), subjects.c.merged_into.is_not(None)
-        )
-        goes_on = {row.id: row.merged_into for row in await connection.execute(merged)}
-        found = {number: goes_on.get(key, key) for number, key in found.items()}
     return found
 
 
