@@ -35,8 +35,10 @@ from scoring.subjects import SubjectKind, is_minor, subject_row
 from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
 SEED = 4305
-STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 1, Role.CLERK: 1}
+STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 2, Role.CLERK: 1}
 """How many accounts of each of these roles there are: `operator-1`, `operator-2` …"""
+BODIES = {"provider-2": "行政执法机关"}
+"""Providers that deliver for one body alone, and decide what is objected to; the others deliver for anybody."""
 BATCH = 500
 
 Rows: TypeAlias = dict[Table, list[dict[str, Any]]]
@@ -206,7 +208,8 @@ def _add_staff(rows: Rows) -> None:
 def _account(
     account: str, role: Role, *, subject_id: int | None = None, partner_id: int | None = None
 ) -> dict[str, Any]:
-    return {"id": account, "role": role.value, "subject_id": subject_id, "partner_id": partner_id}
+    acting_for = {"subject_id": subject_id, "partner_id": partner_id, "body": BODIES.get(account)}
+    return {"id": account, "role": role.value, **acting_for}
 
 
 def _enrollment(random: Random, subject_id: int, rulebook: Rulebook, now: datetime) -> dict[str, Any]:
