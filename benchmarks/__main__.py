@@ -19,6 +19,7 @@ from time import monotonic
 
 import uvloop
 
+from benchmarks.audit import bench_audit
 from benchmarks.city import DURABLE, City, Postgres, build, durable_postgres
 from benchmarks.compare import Counter, Different, check_leaves, check_same, decisions, profiles, rows_written
 from benchmarks.costs import cost_of
@@ -177,7 +178,11 @@ def describe(city: City, postgres: Postgres, server_cores: list[int], load_cores
     )
 
 
-APART: Mapping[str, Callable[..., bool]] = {"intake": bench_intake, "population": bench_population}
+APART: Mapping[str, Callable[..., bool]] = {
+    "audit": bench_audit,
+    "intake": bench_intake,
+    "population": bench_population,
+}
 """What is measured without a running server."""
 
 

@@ -42,7 +42,7 @@ from scoring.subjects import SubjectKind, subject_row
 from scoring.tables import credit_records, record_versions, subjects
 
 SIZES = (30_000, 300_000)
-ROWS_A_SECOND, PEAK_MB, LINEAR = 3000, 200, 1.5
+ROWS_A_SECOND, FLAT, LINEAR = 3000, 1.4, 1.5
 PLACE, ITEM, PIECE = "hunan-shaoyang", "administrative-penalty", 500
 HEADER = (
     *("行政相对人名称", "行政相对人类别", "行政相对人代码_1(统一社会信用代码)", "法定代表人", "行政处罚决定文书号"),
@@ -188,13 +188,15 @@ def _told(say: Callable[[str], None], found: dict[tuple[str, str, int], list[dic
         linear = middle(store, "ours", small, "processor") / middle(store, "ours", large, "processor")
         by_hand = middle(store, "by hand", small, "processor") / middle(store, "by hand", large, "processor")
         peaks = [middle(store, "ours", rows, "peak") for rows in SIZES]
-        met = met and rate >= ROWS_A_SECOND and linear <= LINEAR and max(peaks) <= PEAK_MB
+        met = met and rate >= ROWS_A_SECOND and linear <= LINEAR and peaks[1] <= FLAT * peaks[0]
         figures = (f"{rate:.0f}", f"{ratio:.2f}", f"{processor:.2f}", f"{linear:.2f}", f"{by_hand:.2f}")
         lines.append([store, *figures, " / ".join(f"{peak:.0f}" for peak in peaks)])
     say("Loading a file of 30,000 rows (and 300,000, for linearity: processor time per row, large ÷ small)")
     head = ["store", "rows/s", "÷ by hand", "by processor", "linear", "by hand's", "peak MB, 30k / 300k"]
     say(table([head, *lines]))
-    say(f"asked: ≥ {ROWS_A_SECOND} rows/s, linear within {LINEAR}, flat memory: {'met' if met else 'NOT met'}")
+    say(
+        f"asked: ≥ {ROWS_A_SECOND} rows/s, time linear within {LINEAR}, memory within {FLAT}: {'met' if met else 'NOT met'}"
+    )
     return met
 
 
