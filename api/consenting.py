@@ -23,9 +23,9 @@ from core.identifiers import new_id
 from partners import answers
 from partners.codes import open_code
 from partners.consents import ask_for_consent
-from scoring.consent_terms import BadTerms, Terms, check_scope
-from scoring.consents import Move, NoticeOutdated, give_consent, move_consent
-from scoring.purposes import Frequency, Purpose
+from scoring.consent.consents import Move, NoticeOutdated, give_consent, move_consent
+from scoring.consent.purposes import Frequency, Purpose
+from scoring.consent.terms import BadTerms, Terms, check_scope
 
 LONGEST_ID, LONGEST_WORDS = 60, 200
 OFFICE = "公共信用工作机构"

@@ -22,14 +22,14 @@ from core.clock import day_of
 from core.errors import BadInput, Forbidden
 from partners.catalogue import Catalogue
 from partners.tables import accounts
-from scoring import purposes
-from scoring.consents import State, consents_of, state_of, steps_of
+from scoring.consent import purposes
+from scoring.consent.consents import State, consents_of, state_of, steps_of
 from scoring.tables import consents, subjects
 
 
 @strawberry.enum(description="Where a consent stands.")
 class ConsentState(Enum):
-    """`scoring.consents.State`, described."""
+    """`scoring.consent.consents.State`, described."""
 
     REQUESTED = strawberry.enum_value(State.REQUESTED.value, description="Asked for; nothing may be done yet.")
     ACTIVE = strawberry.enum_value(State.ACTIVE.value, description="Given, and holds.")

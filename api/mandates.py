@@ -33,7 +33,7 @@ from partners.mandates import (
     open_mandate,
     revoke_mandate,
 )
-from scoring.identities import Scheme
+from scoring.registry.identities import Scheme
 from scoring.tables import subjects
 
 LONGEST_EVIDENCE, LONGEST_ACCOUNT, LONGEST_SITE, LONGEST_PURPOSE = 200, 40, 40, 60

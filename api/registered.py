@@ -14,14 +14,14 @@ from api.ids import public_id
 from api.permissions import STAFF, SUBJECT, access
 from api.scalars import SubjectKind
 from core.identifiers import mask_number
-from scoring.identities import MERGED, Scheme, noted_numbers
-from scoring.registry import changes_of, key_number_of, read_subject
+from scoring.registry.identities import MERGED, Scheme, noted_numbers
+from scoring.registry.subjects import changes_of, key_number_of, read_subject
 from scoring.tables import subjects
 
 
 @strawberry.enum(description="What kind of number it is.")
 class NumberScheme(Enum):
-    """`scoring.identities.Scheme`, described."""
+    """`scoring.registry.identities.Scheme`, described."""
 
     RESIDENT_ID = strawberry.enum_value(
         Scheme.RESIDENT_ID.value,

@@ -23,10 +23,10 @@ from api.verification import checked_text
 from partners import succession
 from partners.access import note_reading
 from partners.accounts import Principal
-from scoring.identities import Scheme, check_number, find_by
-from scoring.merging import Duplicate as Found
-from scoring.merging import find_duplicates, open_proposals, propose_merge
-from scoring.registry import (
+from scoring.registry.identities import Scheme, check_number, find_by
+from scoring.registry.merging import Duplicate as Found
+from scoring.registry.merging import find_duplicates, open_proposals, propose_merge
+from scoring.registry.subjects import (
     Act,
     Registration,
     UnknownSubject,

@@ -18,6 +18,7 @@ from time import monotonic, perf_counter, process_time
 from typing import NamedTuple
 
 import duckdb
+from scoring.population.run import score_population
 
 from benchmarks.city import durable_postgres
 from benchmarks.population_rivals import GENERAL, ON, RIVALS, SERIOUS, zen_grades
@@ -26,8 +27,7 @@ from core.places import load_places
 from scoring.engine import Record, Score, evaluate
 from scoring.model import Model
 from scoring.models import load_models
-from scoring.population import score_population
-from scoring.population_spark import start_spark
+from scoring.population.spark import start_spark
 
 MILLION = 1_000_000
 SIZES = (100_000, 300_000, MILLION, 3 * MILLION)

@@ -116,7 +116,7 @@ def _leaf(keys: Keys, receipt: str) -> str:
     """
     from core.signing import SignatureInvalid
     from partners.receipts import check_receipt
-    from scoring.consent_receipts import check_consent_receipt
+    from scoring.consent.receipts import check_consent_receipt
 
     try:
         claims = check_receipt(keys, receipt)

@@ -23,7 +23,7 @@ def verify(file: Path, data: Path | None, jwks: Path | None) -> None:
     """不依赖服务器核对一份授权或撤回的回执,并输出其内容。密钥只取自本部署或 --jwks。"""
     from cli.guard import LARGEST_RECEIPT, read_signed
     from core.keys import load_keys, load_public_keys
-    from scoring.consent_receipts import check_consent_receipt
+    from scoring.consent.receipts import check_consent_receipt
 
     token = read_signed(file, LARGEST_RECEIPT)
     keys = load_keys(deployment(data).keys_file) if jwks is None else load_public_keys(jwks)

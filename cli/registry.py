@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from core.keys import Keys
     from partners.rulebook import Rulebook
-    from scoring.identities import Number
-    from scoring.registry import Act
+    from scoring.registry.identities import Number
+    from scoring.registry.subjects import Act
 
 DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹。")
 AS = click.option("--as", "account", required=True, help="以哪个运营或审核账号办理。")
@@ -59,7 +59,7 @@ def register(
 ) -> None:
     """登记一个主体,已登记的不变。标准输入:{"number": 号码, "name": 名称}。"""
     from partners import succession
-    from scoring.registry import Registration
+    from scoring.registry.subjects import Registration
 
     said = _said("number", "name")
     number = _number(scheme, said["number"])
@@ -79,8 +79,8 @@ def register(
 @DATA
 def find(*, account: str, scheme: str, purpose: str, data: Path | None) -> None:
     """按任一号码查找主体。标准输入:{"number": 号码}。"""
-    from scoring.identities import find_by
-    from scoring.registry import UnknownSubject
+    from scoring.registry.identities import find_by
+    from scoring.registry.subjects import UnknownSubject
 
     number = _number(scheme, _said("number")["number"])
 
@@ -101,7 +101,7 @@ def find(*, account: str, scheme: str, purpose: str, data: Path | None) -> None:
 @DATA
 def map_code(*, subject_id: int, account: str, scheme: str, reason: str, data: Path | None) -> None:
     """把旧代码或另一证件号码对应到主体。标准输入:{"number": 号码}。"""
-    from scoring.registry import add_number
+    from scoring.registry.subjects import add_number
 
     number = _number(scheme, _said("number")["number"])
 
@@ -119,7 +119,7 @@ def map_code(*, subject_id: int, account: str, scheme: str, reason: str, data: P
 @DATA
 def rename(*, subject_id: int, account: str, reason: str, data: Path | None) -> None:
     """变更名称,旧名称密封留存。标准输入:{"name": 新名称}。"""
-    from scoring.registry import rename_subject
+    from scoring.registry.subjects import rename_subject
 
     name = _said("name")["name"]
 
@@ -184,7 +184,7 @@ def end(
 def merge(*, keep: int, drop: int, account: str, reason: str, data: Path | None) -> None:
     """合并重复登记:DROP 并入 KEEP。运营账号提出,再由另一人以审核账号确认。"""
     from partners import succession
-    from scoring.merging import propose_merge
+    from scoring.registry.merging import propose_merge
 
     async def work(connection: AsyncConnection, keys: Keys, rulebook: Rulebook, act: Act) -> int:
         if await _role(connection, account) == OPERATOR:
@@ -212,7 +212,7 @@ def _said(*names: str) -> dict[str, str]:
 
 
 def _number(scheme: str, number: str) -> Number:
-    from scoring.identities import Scheme, check_number
+    from scoring.registry.identities import Scheme, check_number
 
     try:
         kind = Scheme(scheme)
@@ -227,7 +227,7 @@ def _run(work: Work, account: str, roles: tuple[str, ...], *, action: str, reaso
     from partners.access import note_reading
     from partners.accounts import Role, find_principal
     from partners.rulebook import load_rulebook, with_published
-    from scoring.registry import Act, key_number_of, read_subject
+    from scoring.registry.subjects import Act, key_number_of, read_subject
 
     async def run() -> dict[str, Any]:
         settings, now = deployment(data), utc_now()

@@ -21,9 +21,9 @@ from core.keys import Keys
 from partners.accounts import Principal, Role
 from partners.mandates import ACTING
 from partners.tables import access_events, accounts, security_events
-from scoring.ends import AlreadyEnded
-from scoring.identities import Number, Scheme, check_number, find_by
-from scoring.registry import UnknownSubject, read_subject
+from scoring.registry.ends import AlreadyEnded
+from scoring.registry.identities import Number, Scheme, check_number, find_by
+from scoring.registry.subjects import UnknownSubject, read_subject
 from scoring.subjects import SubjectKind
 
 SESSION = timedelta(minutes=15)

@@ -22,8 +22,8 @@ from partners.catalogue import Catalogue
 from partners.codes import LIFETIME, CreditCode
 from partners.tables import security_events, verifications
 from partners.verification import check_code, check_offer
-from scoring.consent_terms import Terms, check_terms
-from scoring.consents import request_consent
+from scoring.consent.consents import request_consent
+from scoring.consent.terms import Terms, check_terms
 from scoring.tables import subjects
 
 ACTION = "requestConsent"

@@ -32,9 +32,9 @@ from partners.rulebook import Rulebook
 from partners.standing import SubjectStanding, read_standing
 from partners.tables import OF_VERIFICATION, access_events, accounts, mandates, offers, partners, redemptions
 from partners.tables import verifications as checks
-from scoring.everything import everything_about, local
 from scoring.mine import place_of
-from scoring.report_page import LARGEST_SIGNED, ReportUnreadable, read_signed, report_pdf
+from scoring.report.everything import everything_about, local
+from scoring.report.page import LARGEST_SIGNED, ReportUnreadable, read_signed, report_pdf
 from scoring.subjects import SubjectDataFault
 from scoring.tables import credit_reports
 from scoring.values import number_text

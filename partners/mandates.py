@@ -23,8 +23,8 @@ from core.identifiers import new_id
 from partners.access import note_reading
 from partners.accounts import Principal, Role
 from partners.tables import accounts, mandates
-from scoring.ends import AlreadyEnded
-from scoring.registry import read_subject
+from scoring.registry.ends import AlreadyEnded
+from scoring.registry.subjects import read_subject
 from scoring.subjects import SubjectKind, is_minor, lock_subject
 
 LONGEST_TERM = timedelta(days=365)

@@ -19,6 +19,7 @@ from legal.terms import Ladder
 from partners.kinds import BenefitKind, benefit_kinds
 from scoring.cases.repair import RepairRules, load_repairs
 from scoring.catalogue import Catalogue, load_catalogues
+from scoring.consent.purposes import Purposes, load_purposes
 from scoring.deadlines import Entitlements, load_deadlines
 from scoring.engine import no_record_grade
 from scoring.indicators import Indicators, load_indicators
@@ -27,7 +28,6 @@ from scoring.inspection import InspectionRules, load_inspections
 from scoring.life.versions import PublishedVersion, join_versions, published_versions
 from scoring.model import Grade, Model, Recognition
 from scoring.models import Models, load_models
-from scoring.purposes import Purposes, load_purposes
 from scoring.recognition import load_recognitions
 from scoring.statistics import StatisticsRules, load_statistics
 from scoring.subjects import SubjectDataFault

@@ -22,7 +22,7 @@ from partners.catalogue import Offer
 from partners.eligibility import Outcome, Standing, WhyNot, why_not
 from partners.rulebook import Rulebook
 from partners.tables import OF_VERIFICATION, accounts, catalogue_state, quotas, redemptions, verifications
-from scoring.consents import CONSENT_STATE, is_withheld
+from scoring.consent.consents import CONSENT_STATE, is_withheld
 from scoring.model import Model
 from scoring.scores import SCORE_COLUMNS, SubjectScore, current_scores, refresh_scores
 from scoring.subjects import SUBJECT_STATE, SubjectDataFault, check_subject, has_ended, is_minor

@@ -15,9 +15,9 @@ from partners.mandates import check_account_id, end_mandates
 from partners.rulebook import Rulebook
 from partners.standing import score_participant
 from partners.tables import accounts, mandates
-from scoring.ends import EndReason, end_subject, reinstate_subject
-from scoring.merging import merge_subjects
-from scoring.registry import Act, Registration, read_subject, register_subject
+from scoring.registry.ends import EndReason, end_subject, reinstate_subject
+from scoring.registry.merging import merge_subjects
+from scoring.registry.subjects import Act, Registration, read_subject, register_subject
 from scoring.subjects import SubjectKind
 
 

@@ -27,7 +27,7 @@ from partners.eligibility import Standing, why_not
 from partners.quotas import give_back, sweep_person, take_unit
 from partners.standing import count_uses
 from partners.tables import accounts, answers, catalogue_state, verifications
-from scoring.consents import CONSENT_STATE, is_withheld
+from scoring.consent.consents import CONSENT_STATE, is_withheld
 from scoring.model import Model
 from scoring.scores import SCORE_STATE, check_intact, is_current, refresh_scores
 from scoring.subjects import SUBJECT_STATE, SubjectDataFault, check_subject, has_ended, is_minor, lock_subject

@@ -24,12 +24,12 @@ from core.errors import ExpectedError
 from core.integrity import keys_of
 from scoring.cases.tables import record_receivers
 from scoring.catalogue import Catalogue
-from scoring.consent_receipts import Issuing
-from scoring.consents import ConsentFaulty, Move, State, consents_of, move_consent, state_of
+from scoring.consent.consents import ConsentFaulty, Move, State, consents_of, move_consent, state_of
+from scoring.consent.purposes import Purpose
+from scoring.consent.receipts import Issuing
 from scoring.indicators import Collection as Collected
 from scoring.indicators import FactIndicator
 from scoring.outbox import enqueue
-from scoring.purposes import Purpose
 from scoring.subjects import lock_subject
 from scoring.tables import credit_records, departures, enrollments, facts, record_versions, score_inputs, scores
 

@@ -16,8 +16,8 @@ from core.audit import audit_entries
 from core.clock import day_of
 from core.signing import SignatureInvalid
 from partners.tables import security_events
-from scoring.consent_receipts import check_consent_receipt
-from scoring.consents import MOVES, Move, State, active_consents, use_consent
+from scoring.consent.consents import MOVES, Move, State, active_consents, use_consent
+from scoring.consent.receipts import check_consent_receipt
 from scoring.tables import consent_steps, consents
 
 FIELDS = """id state recipient scope frequency endsOn eraseBy usedAt receipt purpose { id version name }
@@ -288,8 +288,8 @@ async def test_what_was_given_and_revoked_is_receipted_and_pins_its_audit_row(ci
 async def collecting(city: City, *, person: int = 1, frequency: str = "per-use", item: str = "volunteering") -> None:
     """A consent to collecting, as it is given where the catalogue has such an item."""
     from core.identifiers import new_id
-    from scoring.consent_terms import Terms
-    from scoring.consents import give_consent
+    from scoring.consent.consents import give_consent
+    from scoring.consent.terms import Terms
 
     purpose = city.state.rulebook.purposes["hunan-shaoyang"].versions["collect", "2026-11"]
     terms = Terms(

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from populations import expected, random_people, read_results, write_population
 from random_models import ON, any_models
 from sample_models import FILES, sample_models
+from scoring.population.run import score_population
 
 from core.places import load_places
 from scoring.model import Model, Span
 from scoring.models import load_models
-from scoring.population import score_population
-from scoring.population_sql import cutoff
+from scoring.population.sql import cutoff
 
 SHIPPED = load_models(load_places())
 DAYS = [ON, date(2024, 2, 29), date(2025, 2, 28), date(2025, 3, 1), date(2026, 12, 31), date(1, 6, 1), date.max]

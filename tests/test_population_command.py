@@ -24,13 +24,13 @@ from populations import (
     write_population,
     write_table,
 )
+from scoring.population.run import InputChanged, RunInProgress, score_population
 
 from cli.main import run
 from core.places import load_places
 from scoring.engine import Record
 from scoring.models import load_models
-from scoring.population import InputChanged, RunInProgress, score_population
-from scoring.population_engines import DuckDB
+from scoring.population.engines import DuckDB
 
 ON = date(2026, 11, 20)
 HEBEI, CHANGXING = "hebei-enterprise", "changxing-accountant"
@@ -272,8 +272,8 @@ from datetime import date
 from pathlib import Path
 from core.places import load_places
 from scoring.models import load_models
-from scoring.population import score_population
-from scoring.population_engines import DuckDB
+from scoring.population.run import score_population
+from scoring.population.engines import DuckDB
 DuckDB.subjects_at_once = 50
 def on_shard(done, of):
     if done == 2:

@@ -19,8 +19,8 @@ from core.errors import BadInput
 from core.integrity import is_intact
 from core.sealing import unseal
 from partners.tables import accounts
-from scoring.identities import Scheme, check_number, contradicts, related
-from scoring.registry import changes_of, name_of
+from scoring.registry.identities import Scheme, check_number, contradicts, related
+from scoring.registry.subjects import changes_of, name_of
 from scoring.tables import (
     credit_records,
     subject_changes,

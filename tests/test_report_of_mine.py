@@ -25,7 +25,7 @@ from core.settings import Settings
 from core.signing import SignatureInvalid, sign
 from partners.credit_report import AUDIENCE, check_report
 from partners.tables import access_events, mandates
-from scoring.report_page import ReportUnreadable, read_signed
+from scoring.report.page import ReportUnreadable, read_signed
 from scoring.tables import consents, credit_records, credit_reports
 
 EXPORT = """mutation ($input: ExportMineInput!) { exportMine(input: $input) { __typename

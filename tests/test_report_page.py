@@ -19,8 +19,8 @@ from core.clock import utc_now
 from core.keys import Keys, load_keys
 from core.signing import sign
 from partners.credit_report import AUDIENCE
-from scoring.report_canvas import RIGHT, Canvas, _atoms
-from scoring.report_page import ATTACHMENT, ReportUnreadable, read_signed, report_pdf
+from scoring.report.canvas import RIGHT, Canvas, _atoms
+from scoring.report.page import ATTACHMENT, ReportUnreadable, read_signed, report_pdf
 
 RECORD = {
     "item": "administrative-penalty",

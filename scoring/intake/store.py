@@ -28,7 +28,7 @@ from core.integrity import keys_of, reseal, sealed
 from core.keys import Keys
 from core.sealing import seal
 from scoring.catalogue import CatalogueItem
-from scoring.consents import active_consents, use_consent
+from scoring.consent.consents import active_consents, use_consent
 from scoring.intake.rows import Accepted
 from scoring.model import Model
 from scoring.records import state_of

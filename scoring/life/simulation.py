@@ -31,7 +31,7 @@ AGES = ((18, "18–29 岁"), (30, "30–44 岁"), (45, "45–59 岁"), (60, "60 
 SEXES = {"F": "女", "M": "男"}
 ATTRIBUTES = {"sex": "性别", "age": "年龄段", "district": "区县"}
 ScorePopulation = Callable[..., object]
-"""`scoring.population.score_population`, or what does the same."""
+"""`scoring.population.run.score_population`, or what does the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def shown(people: int) -> int | None:
 
 
 def _engine() -> ScorePopulation:
-    from scoring.population import score_population
+    from scoring.population.run import score_population
 
     return score_population
 

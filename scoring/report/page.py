@@ -16,7 +16,7 @@ from pypdf.errors import PyPdfError
 
 from core.clock import SHANGHAI
 from core.errors import ExpectedError
-from scoring.report_canvas import Canvas, Row
+from scoring.report.canvas import Canvas, Row
 
 ATTACHMENT = "credit-report.jws"
 LARGEST_SIGNED = 50_000_000

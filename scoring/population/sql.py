@@ -32,7 +32,7 @@ from scoring.model import (
     VetoRule,
     Window,
 )
-from scoring.population_plan import (
+from scoring.population.plan import (
     RECORDS,
     Dialect,
     Expression,

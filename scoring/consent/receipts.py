@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from core.keys import Keys, b64encode
 from core.sealing import keyed_hash
 from core.signing import SignatureInvalid, sign, verify
-from scoring.purposes import Purpose
+from scoring.consent.purposes import Purpose
 
 RECEIPT_CLAIMS = frozenset({
     "iss", "iat", "jti", "act", "purpose", "purposeVersion", "textSha256", "recipient", "partner", "offer", "scope",

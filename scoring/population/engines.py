@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from core.errors import ExpectedError
-from scoring.population_input import TEXT, Source, Sources, quoted
+from scoring.population.inputs import TEXT, Source, Sources, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -147,12 +147,12 @@ def open_engine(name: EngineName, local: DuckDB, scratch: Path, *, database_url:
         EngineMissing: it is not installed, or not reachable.
     """
     if name == "spark":
-        from scoring.population_spark import open_spark
+        from scoring.population.spark import open_spark
 
         with open_spark(local, scratch) as spark:
             yield spark
     elif name == "postgres":
-        from scoring.population_postgres import open_postgres
+        from scoring.population.postgres import open_postgres
 
         with open_postgres(local, scratch, database_url) as postgres:
             yield postgres

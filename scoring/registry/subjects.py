@@ -1,7 +1,7 @@
 """Who is on file: registering subjects, their names, their numbers and their end. One thing to know: nothing is ever
 overwritten without a trace; what it was before is sealed in `subject_changes`, in the same transaction.
 
-How an entry ends is in `scoring.ends`, how two become one in `scoring.merging`.
+How an entry ends is in `scoring.registry.ends`, how two become one in `scoring.registry.merging`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.identifiers import mask_name, new_id
 from core.integrity import is_intact, reseal, sealed_with
 from core.keys import Keys
 from core.sealing import seal, unseal
-from scoring.identities import MERGED, Number, Scheme, contradicts, find_by, note_number, number_of, related
+from scoring.registry.identities import MERGED, Number, Scheme, contradicts, find_by, note_number, number_of, related
 from scoring.subjects import SubjectKind, identity_hashes, lock_subject, reserve_numbers, subject_row
 from scoring.tables import subject_changes, subjects
 

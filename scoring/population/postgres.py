@@ -14,8 +14,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from scoring.population_engines import DuckDB, EngineMissing, OutOfResources, ResultTooLarge, Shard
-from scoring.population_input import DAY, FLAG, NUMBER, TEXT, quoted
+from scoring.population.engines import DuckDB, EngineMissing, OutOfResources, ResultTooLarge, Shard
+from scoring.population.inputs import DAY, FLAG, NUMBER, TEXT, quoted
 
 COLUMN_TYPES = {TEXT: 'text COLLATE "C"', DAY: "date", FLAG: "boolean", NUMBER: "numeric(18, 2)"}
 SESSION = ("SET statement_timeout = 0", "SET idle_session_timeout = 0", "SET work_mem = '256MB'", "SET jit = off")

@@ -10,8 +10,8 @@ from datetime import date
 
 from core.calendar import add_months
 from core.errors import ExpectedError
+from scoring.consent.purposes import Frequency, Purpose
 from scoring.indicators import Collection as Collecting
-from scoring.purposes import Frequency, Purpose
 
 LONGEST_MONTHS = 12
 MOST_ITEMS = 50

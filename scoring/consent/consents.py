@@ -22,9 +22,9 @@ from core import audit
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError
 from core.integrity import is_intact, reseal, sealed
-from scoring.consent_receipts import Issuing, sign_consent
-from scoring.consent_terms import Terms, check_statement, check_terms
-from scoring.purposes import Purpose
+from scoring.consent.purposes import Purpose
+from scoring.consent.receipts import Issuing, sign_consent
+from scoring.consent.terms import Terms, check_statement, check_terms
 from scoring.subjects import SubjectDataFault, lock_subject
 from scoring.tables import consent_steps, consents
 

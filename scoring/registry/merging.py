@@ -22,10 +22,10 @@ from core.integrity import is_intact, reseal, sealed
 from core.keys import Keys
 from core.sealing import seal
 from scoring.cases.tables import cases, record_receivers
-from scoring.ends import AlreadyEnded, end_merged
-from scoring.identities import MERGED, Scheme, find_by, related
 from scoring.records import check_record, content_of, state_of
-from scoring.registry import (
+from scoring.registry.ends import AlreadyEnded, end_merged
+from scoring.registry.identities import MERGED, Scheme, find_by, related
+from scoring.registry.subjects import (
     Act,
     SubjectUnderReview,
     changes_of,

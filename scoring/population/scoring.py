@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import ExpectedError
 from scoring.model import Model
-from scoring.population_engines import (
+from scoring.population.engines import (
     DuckDB,
     EngineName,
     OutOfResources,
@@ -32,8 +32,8 @@ from scoring.population_engines import (
     open_duckdb,
     open_engine,
 )
-from scoring.population_input import GLOB_SIGNS, Sources, check_rows, open_sources, quoted
-from scoring.population_sql import compile_model
+from scoring.population.inputs import GLOB_SIGNS, Sources, check_rows, open_sources, quoted
+from scoring.population.sql import compile_model
 from scoring.values import BadValue
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from core.clock import day_of
 from core.errors import BadInput, ExpectedError
 from core.integrity import reseal
 from core.keys import Keys
-from scoring.registry import Act, changes_of, note_change, read_subject
+from scoring.registry.subjects import Act, changes_of, note_change, read_subject
 from scoring.scores import lock_subjects
 from scoring.subjects import SubjectKind, lock_subject
 from scoring.tables import consent_steps, consents, enrollments, subjects

@@ -12,8 +12,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from scoring.population_engines import DuckDB, EngineMissing, OutOfResources, ResultTooLarge, Shard
-from scoring.population_input import quoted
+from scoring.population.engines import DuckDB, EngineMissing, OutOfResources, ResultTooLarge, Shard
+from scoring.population.inputs import quoted
 
 TOO_LARGE = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "NUMERIC_OUT_OF_SUPPORTED_RANGE")
 """Spark's conditions for a number that does not fit."""

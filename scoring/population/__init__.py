@@ -1,0 +1,1 @@
+"""The same models over everybody at once, as SQL."""
