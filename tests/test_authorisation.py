@@ -218,7 +218,8 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             for person in SUBJECTS:
                 await city.do("mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }",
                               by=person, **joining)  # fmt: skip
-                await city.do(GIVE_CONSENT, by=person, **A_CONSENT)
+                for key in (1, 2):
+                    await city.do(GIVE_CONSENT, by=person, **A_CONSENT | {"partnerId": public_id("Partner", key)})
             return {"confirm": True}
         case "openObjection":
             return {"recordId": "nothing", "ground": "WRONG", "statement": "不是我"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,13 @@ RULES = [rule for rule in specified_rules if rule is not NoUnusedVariablesRule]
 
 
 @pytest.fixture(scope="module")
-async def reader(sqlite_template: Path, keys_file: Path) -> AsyncIterator[City]:
-    """A city that nobody writes to, with one scan in the log."""
-    async with open_city(database_url=f"sqlite+aiosqlite:///{sqlite_template}", keys_file=keys_file) as city:
+async def reader(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, keys_file: Path
+) -> AsyncIterator[City]:
+    """A city that is read and nothing else."""
+    path = tmp_path_factory.mktemp("read") / "city.db"
+    shutil.copy(sqlite_template, path)
+    async with open_city(database_url=f"sqlite+aiosqlite:///{path}", keys_file=keys_file) as city:
         yield city
 
 

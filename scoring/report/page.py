@@ -7,6 +7,7 @@ Pure: the same report gives the same bytes. One ink and one grey, no colours, no
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from core.clock import SHANGHAI
 from core.errors import ExpectedError
 from scoring.report.canvas import Canvas, Row
 
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it thinks of a stranger's file is nobody's matter
 ATTACHMENT = "credit-report.jws"
 LARGEST_SIGNED = 50_000_000
 """Bytes of a signed report; ten thousand records make a tenth of it."""
