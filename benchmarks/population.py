@@ -18,7 +18,6 @@ from time import monotonic, perf_counter, process_time
 from typing import NamedTuple
 
 import duckdb
-from scoring.population.run import score_population
 
 from benchmarks.city import durable_postgres
 from benchmarks.population_rivals import GENERAL, ON, RIVALS, SERIOUS, zen_grades
@@ -27,6 +26,7 @@ from core.places import load_places
 from scoring.engine import Record, Score, evaluate
 from scoring.model import Model
 from scoring.models import load_models
+from scoring.population.run import score_population
 from scoring.population.spark import start_spark
 
 MILLION = 1_000_000

@@ -45,12 +45,11 @@ def score(
     *, model: str, records: Path, subjects: Path, out: Path, facts: Path | None, on: str | None, engine: EngineName
 ) -> int:
     """按模型 MODEL 为 SUBJECTS 中的每个主体计分,一次写出全部结果。"""
-    from scoring.population.run import score_population
-
     from cli.score import _day
     from core.places import load_places
     from core.settings import database_url, jurisdictions_folder
     from scoring.models import UnknownModel, load_models
+    from scoring.population.run import score_population
     from scoring.values import BadValue
 
     day = _day(on)

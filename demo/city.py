@@ -28,6 +28,7 @@ from partners.accounts import Role
 from partners.catalogue import bump_catalogue
 from partners.rulebook import Rulebook
 from partners.tables import accounts, baselines, offer_steps, offers, partners, quotas
+from scoring.catalogue import Catalogue
 from scoring.engine import Record
 from scoring.inputs import Inputs, inputs_row
 from scoring.scores import score_row
@@ -164,7 +165,7 @@ def _add_people(rows: Rows, keys: Keys, rulebook: Rulebook, now: datetime) -> No
         found[PERSONS + 1 + index % len(enterprises)].entries.append(permit)
     enrolled = {row["subject_id"]: row["enrolled_at"] for row in rows[enrollments]}
     for subject in rows[subjects]:
-        _add_known(rows, subject["id"], found[subject["id"]], on)
+        _add_known(rows, subject, found[subject["id"]], rulebook.catalogues[subject["place"]], on)
         if subject["id"] in enrolled and not is_minor(subject["birth_on"], on=on):
             _add_scores(rows, subject, found[subject["id"]], rulebook, enrolled_at=enrolled[subject["id"]], now=now)
 
@@ -175,10 +176,12 @@ def _add_subject(rows: Rows, subject_id: int, row: dict[str, Any], role: Role, n
     rows[accounts].append(_account(account, role, subject_id=subject_id))
 
 
-def _add_known(rows: Rows, subject_id: int, known: Known, on: date) -> None:
+def _add_known(rows: Rows, subject: dict[str, Any], known: Known, catalogue: Catalogue, on: date) -> None:
+    subject_id = subject["id"]
     for entry in known.entries:
-        number = len(rows[credit_records]) + 1
-        rows[credit_records].append(record_row(entry, number=number, subject_id=subject_id, on=on))
+        number, months = len(rows[credit_records]) + 1, catalogue.items[entry.item].publication.longest("general")
+        row = record_row(entry, number=number, subject_id=subject_id, on=on, months=months)
+        rows[credit_records].append(row)
     observed_on = on - timedelta(days=30)
     rows[facts] += [
         {"subject_id": subject_id, "name": name, "value": value, "observed_on": observed_on}

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+from core.calendar import add_months
 from core.clock import start_of
 from demo.people import FOREMOST, Enterprise, Person
 
@@ -124,10 +125,12 @@ def permits(random: Random, count: int) -> list[Entry]:
     return [Entry(PERMIT, random.randrange(1, 4 * YEAR)) for _ in range(count)]
 
 
-def record_row(entry: Entry, *, number: int, subject_id: int, on: date) -> dict[str, Any]:
-    """A row for `credit_records`; `number` counts through the whole city."""
+def record_row(entry: Entry, *, number: int, subject_id: int, on: date, months: int | None) -> dict[str, Any]:
+    """A row for `credit_records`; `number` counts through the whole city, `months` is the longest term of its item."""
     occurred_on = on - timedelta(days=entry.days_ago)
-    removed_on = None if entry.removed_after is None else occurred_on + timedelta(days=entry.removed_after)
+    removed_on = None if months is None else add_months(occurred_on, months) + timedelta(days=1)
+    if entry.removed_after is not None:
+        removed_on = min(removed_on or date.max, occurred_on + timedelta(days=entry.removed_after))
     authority, document = SOURCES[entry.item].split(" ")
     document_number = f"演示〔{occurred_on.year}〕{number}号"
     return {

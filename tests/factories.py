@@ -131,7 +131,7 @@ async def build_city(database: Database, keys: Keys) -> None:
 async def _fill(connection: Any, number: int, name: str, role: Role, given: dict[str, Any]) -> None:
     await connection.execute(insert(accounts).values(id=name, role=role.value, subject_id=number))
     if given.get("enrolled", True):
-        values = {"subject_id": number, "enrolled_at": NOON - timedelta(days=30), "notice_version": "2026-11"}
+        values = {"subject_id": number, "enrolled_at": NOON - timedelta(days=30), "notice_version": "2026-11-22"}
         await connection.execute(insert(enrollments).values(values))
     for place, (item, days) in enumerate(given.get("records", [])):
         occurred_on = (NOON - timedelta(days=days)).date()

@@ -144,7 +144,7 @@ async def test_without_the_database_mutations_say_unavailable_and_mean_it_when_i
         (REVERSE, reverse, "scenic"),
         (ISSUE, {}, "good"),
         ("mutation ($input: EnrollInput!) { enroll(input: $input) { __typename ... on Problem { code } } }",
-         {"noticeVersion": "2026-11"}, "stranger"),
+         {"noticeVersion": "2026-11-22"}, "stranger"),
     ]:  # fmt: skip
         answer = await city.do(query, by=by, **given)
         assert same_but_for_text(answer) == ("Problem", "UNAVAILABLE"), query

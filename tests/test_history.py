@@ -243,7 +243,7 @@ async def test_history_begins_with_enrolment_which_makes_the_scores_at_once(city
     answer = await city.do(
         """mutation ($input: EnrollInput!) { enroll(input: $input) { __typename } }""",
         by="stranger",
-        noticeVersion="2026-11",
+        noticeVersion="2026-11-22",
     )
     assert answer["__typename"] == "Enrollment"
     assert {(row.subject_id, row.evaluated_at) for row in await city.rows(scores)} == {(5, NOON)}

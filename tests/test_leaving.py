@@ -61,7 +61,7 @@ async def settle(city: City) -> None:
         for key, state in ((1, "ACTIVE"), (2, "PAUSED"), (3, "REQUESTED"), (4, "REFUSED")):
             row = {"subject_id": 1, "id": UUID(int=key), "state": state, "requested_by": "good", "frequency": "once"}
             await connection.execute(insert(consents).values(sealed(connection, consents, row | terms | dates)))
-    await city.ask('mutation { enroll(input: {noticeVersion: "2026-11"}) { __typename } }', by="good")
+    await city.ask('mutation { enroll(input: {noticeVersion: "2026-11-22"}) { __typename } }', by="good")
     await city.verify(await city.code("good"))
 
 
@@ -160,7 +160,7 @@ async def test_joining_again_starts_anew(city: City) -> None:
     city.wait(minutes=1)
     await leave(city)
     city.wait(days=30)
-    await city.do(ENROLL, by="good", noticeVersion="2026-11")
+    await city.do(ENROLL, by="good", noticeVersion="2026-11-22")
     (score,) = (await city.ask(ME, by="good"))["data"]["me"]["scores"]
     assert len(score["history"]["edges"]) == 1, "nothing of the time before"
     assert [row.at for row in await of_good(city, score_inputs)] == [city.now]
@@ -175,7 +175,7 @@ async def test_a_tombstone_differs_though_the_same_was_erased(city: City) -> Non
     for _ in range(2):
         tombstones.add((await leave(city))["tombstone"])
         city.wait(days=1)
-        await city.do(ENROLL, by="good", noticeVersion="2026-11")
+        await city.do(ENROLL, by="good", noticeVersion="2026-11-22")
         city.wait(days=1)
     assert len(tombstones) == 2
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from populations import expected, random_people, read_results, write_population
 from random_models import ON, any_models
 from sample_models import FILES, sample_models
-from scoring.population.run import score_population
 
 from core.places import load_places
 from scoring.model import Model, Span
 from scoring.models import load_models
+from scoring.population.run import score_population
 from scoring.population.sql import cutoff
 
 SHIPPED = load_models(load_places())

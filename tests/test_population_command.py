@@ -24,13 +24,13 @@ from populations import (
     write_population,
     write_table,
 )
-from scoring.population.run import InputChanged, RunInProgress, score_population
 
 from cli.main import run
 from core.places import load_places
 from scoring.engine import Record
 from scoring.models import load_models
 from scoring.population.engines import DuckDB
+from scoring.population.run import InputChanged, RunInProgress, score_population
 
 ON = date(2026, 11, 20)
 HEBEI, CHANGXING = "hebei-enterprise", "changxing-accountant"

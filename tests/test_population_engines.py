@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from populations import Person, expected, random_people, read_results, write_population
 from random_models import ON, any_models, model_of, sourced
 from sample_models import sample_models
-from scoring.population.run import score_population
 
 from core.places import ROOT, load_places
 from scoring.engine import Record
@@ -25,6 +24,7 @@ from scoring.facts import read_facts
 from scoring.model import Model
 from scoring.models import load_models
 from scoring.population.engines import ResultTooLarge
+from scoring.population.run import score_population
 from scoring.population.spark import start_spark
 
 SHIPPED = load_models(load_places())

@@ -139,10 +139,10 @@ async def test_enrolling_twenty_times_at_once_leaves_one_enrolment_and_one_insta
     enroll = """mutation ($input: EnrollInput!) { enroll(input: $input) { __typename
       ... on Enrollment { enrolledAt } ... on Problem { code } } }"""
     found = await at_once(
-        answered(cities[n % len(cities)], enroll, by="good", noticeVersion="2026-11") for n in range(20)
+        answered(cities[n % len(cities)], enroll, by="good", noticeVersion="2026-11-22") for n in range(20)
     )
     assert {one["enrolledAt"] for one in found} == {home.now.isoformat()}
-    assert [row.notice_version for row in await home.rows(enrollments) if row.subject_id == 1] == ["2026-11"]
+    assert [row.notice_version for row in await home.rows(enrollments) if row.subject_id == 1] == ["2026-11-22"]
     assert len(await home.rows(audit_entries)) == 1
 
 

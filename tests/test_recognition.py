@@ -170,7 +170,7 @@ async def move_in(city: City, *, enrolled: bool = True) -> None:
     row = subject_row(city.keys, kind=SubjectKind.ENTERPRISE, place="hebei", name="测试企业", number=number)
     await city.write(insert(subjects).values(id=4000, **row))
     if enrolled:
-        joined = {"subject_id": 4000, "enrolled_at": city.now, "notice_version": "2026-11"}
+        joined = {"subject_id": 4000, "enrolled_at": city.now, "notice_version": "2026-11-22"}
         await city.write(insert(enrollments).values(joined))
 
 

@@ -36,11 +36,11 @@ async def enrolled(city: City, person: str) -> bool:
 
 async def test_enrolling_twice_keeps_the_first_instant_and_one_row(city: City) -> None:
     assert not await enrolled(city, "stranger")
-    first = await city.do(ENROLL, by="stranger", noticeVersion="2026-11")
+    first = await city.do(ENROLL, by="stranger", noticeVersion="2026-11-22")
     assert first == {"__typename": "Enrollment", "enrolledAt": NOON.isoformat()}
     before = await city.tally()
     city.wait(days=3)
-    assert await city.do(ENROLL, by="stranger", noticeVersion="2026-11") == first
+    assert await city.do(ENROLL, by="stranger", noticeVersion="2026-11-22") == first
     assert await city.tally() == before
     assert await enrolled(city, "stranger")
     (entry,) = await city.rows(audit_entries)
@@ -48,7 +48,7 @@ async def test_enrolling_twice_keeps_the_first_instant_and_one_row(city: City) -
         5,
         "stranger",
         "enroll",
-        '{"notice":"2026-11"}',
+        '{"notice":"2026-11-22"}',
     )
 
 
@@ -64,7 +64,7 @@ async def test_a_notice_that_is_not_in_force_enrols_nobody(city: City) -> None:
 
 async def test_a_minor_may_enrol_and_is_not_scored(city: City) -> None:
     await leave(city, 4)
-    assert (await city.do(ENROLL, by="minor", noticeVersion="2026-11"))["__typename"] == "Enrollment"
+    assert (await city.do(ENROLL, by="minor", noticeVersion="2026-11-22"))["__typename"] == "Enrollment"
     me = (await city.ask(SCORES, by="minor"))["data"]["me"]
     assert (me["enrolled"], me["scores"]) == (True, [])
     assert (await city.verify(await city.code("minor")))["outcome"] == "STANDARD_SERVICE"
@@ -87,7 +87,7 @@ async def test_an_agent_enrols_the_enterprise_and_acts_for_it(city: City) -> Non
     firm = 8
     await leave(city, firm)
     assert (await city.do(ISSUE, by="firm"))["code"] == "NOT_ENROLLED"
-    assert (await city.do(ENROLL, by="firm", noticeVersion="2026-11"))["__typename"] == "Enrollment"
+    assert (await city.do(ENROLL, by="firm", noticeVersion="2026-11-22"))["__typename"] == "Enrollment"
     assert [row.subject_id for row in await city.rows(enrollments) if row.enrolled_at == city.now] == [firm]
     answer = await city.verify(await city.code("firm"), "loan", by="bank")
     assert answer["outcome"] == "BENEFIT_APPLIES"
@@ -100,7 +100,7 @@ async def test_who_is_not_enrolled_gets_no_code_and_who_has_left_neither(city: C
     await city.write(update(enrollments).where(enrollments.c.subject_id == 1).values(left_at=city.now))
     assert (await city.do(ISSUE, by="good"))["code"] == "NOT_ENROLLED"
     city.wait(minutes=1)
-    assert (await city.do(ENROLL, by="good", noticeVersion="2026-11"))["enrolledAt"] == city.now.isoformat()
+    assert (await city.do(ENROLL, by="good", noticeVersion="2026-11-22"))["enrolledAt"] == city.now.isoformat()
     assert (await city.verify(await city.code("good")))["outcome"] == "BENEFIT_APPLIES"
 
 
@@ -275,7 +275,7 @@ async def test_a_subjects_account_that_has_ended_sees_and_shows_nothing(city: Ci
     await city.code("good")
     await city.end_account("good")
     for query in ("{ me { id } }", "mutation { issueCreditCode(input: {}) { __typename } }",
-                  'mutation { enroll(input: {noticeVersion: "2026-11"}) { __typename } }'):  # fmt: skip
+                  'mutation { enroll(input: {noticeVersion: "2026-11-22"}) { __typename } }'):  # fmt: skip
         body = await city.ask(query, by="good")
         assert body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 

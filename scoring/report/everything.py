@@ -56,6 +56,32 @@ _CASES = {
     "repair": "信用修复",
 }
 
+_GROUNDS = {
+    "wrong": "信息有误",
+    "incomplete": "信息不完整",
+    "past-term": "已过期限",
+    "privacy": "涉及隐私",
+    "basis-withdrawn": "依据已被撤销",
+    "listing": "被列入名单",
+    "complaint": "投诉",
+    "repair": "申请修复",
+}
+_STANDS = {
+    "open": "办理中",
+    "help": "其他单位协助核查中",
+    "paused": "专家评审中",
+    "decided": "已作出决定",
+    "withdrawn": "已撤回",
+}
+_OUTCOMES = {
+    "upheld": "成立",
+    "partly": "部分成立",
+    "rejected": "不成立",
+    "withdrawn": "本人撤回",
+    "granted": "准予",
+    "refused": "不予",
+}
+
 
 async def everything_about(
     connection: AsyncConnection,
@@ -212,13 +238,13 @@ async def _cases(connection: AsyncConnection, subject_id: int, catalogue: Catalo
             "id": str(row.id),
             "kind": _CASES.get(row.kind, row.kind),
             "record": row.record_id,
-            "ground": row.ground,
+            "ground": _GROUNDS.get(row.ground, row.ground),
             "text": _opened(keys, row.statement_sealed),
             "opened_at": local(row.opened_at),
             "due_on": row.due_on.isoformat() if row.due_on else None,
-            "state": row.state,
+            "state": _STANDS.get(row.state, row.state),
             "decided_at": local(row.decided_at),
-            "outcome": row.outcome,
+            "outcome": _OUTCOMES.get(row.outcome, row.outcome),
             "reason": _opened(keys, row.answer_sealed),
         }
         for row in await _rows(connection, cases, subject_id, cases.c.opened_at, cases.c.id)
