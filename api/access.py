@@ -7,7 +7,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
-from uuid import UUID
 
 import strawberry
 from sqlalchemy import Select, select
@@ -15,7 +14,7 @@ from sqlalchemy import Select, select
 from api.context import Context, Info
 from api.ids import any_key
 from api.offers import Offer, Partner, offer_of, partner_of
-from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, Audience, access
 from api.scalars import Outcome
 from core import audit
@@ -107,19 +106,6 @@ class RegisteredQueryConnection:
 
     edges: list[RegisteredQueryEdge] = strawberry.field(description="The page.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
-
-
-def id_after(after: str | None) -> UUID | None:
-    """The row id inside a cursor.
-
-    Raises:
-        BadInput: it is no cursor of ours.
-    """
-    key = key_after(after)
-    try:
-        return None if key is None else UUID(key)
-    except ValueError:
-        raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None
 
 
 def between(statement: Select[Any], at: Any, since: date | None, until: date | None) -> Select[Any]:

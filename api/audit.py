@@ -10,9 +10,9 @@ from typing import Annotated
 import strawberry
 from sqlalchemy import select
 
-from api.access import FromDay, UntilDay, between, id_after
+from api.access import FromDay, UntilDay, between
 from api.context import Info
-from api.pagination import After, First, PageInfo, cursor_of, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import Audience, access
 from api.verification import checked_text
 from core import audit

@@ -8,7 +8,6 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 from sqlalchemy import select
@@ -30,7 +29,7 @@ from api.cases import (
 from api.context import Context, Info
 from api.errors import Problem
 from api.mutations import mutation
-from api.pagination import cursor_of, key_after, page_info, page_size
+from api.pagination import cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, access
 from core.errors import BadInput, ExpectedError
 from scoring.cases.decisions import withdraw_case
@@ -304,13 +303,10 @@ class CaseRequestQueries:
 
 async def cases_of(context: Context, subject_id: int, first: int | None, after: str | None) -> CreditCaseConnection:
     """A page of a subject's cases, newest first; what has run out is noted before they are shown."""
-    state, size, key = context.state, page_size(first), key_after(after)
+    state, size, last = context.state, page_size(first), id_after(after)
     wanted = select(cases).where(cases.c.subject_id == subject_id).order_by(cases.c.id.desc()).limit(size + 1)
-    if key is not None:
-        try:
-            wanted = wanted.where(cases.c.id < UUID(key))
-        except ValueError:
-            raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None
+    if last is not None:
+        wanted = wanted.where(cases.c.id < last)
     await look_for_overdue(state, now=context.now, subject_id=subject_id)
     async with state.database.reading() as connection:
         rows = (await connection.execute(wanted)).all()

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from api.background import repeating
 from api.context import State
 from core.checkpoints import as_published, make_checkpoint, published_checkpoints
 from core.database import Conflict
@@ -33,30 +33,17 @@ async def checkpoint_once(state: State) -> int | None:
         return None
 
 
-@asynccontextmanager
-async def checkpointing(state: State) -> AsyncIterator[None]:
+def checkpointing(state: State) -> AbstractAsyncContextManager[None]:
     """Make checkpoints as long as the application runs, and one when it stops."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(_keep_signing(state, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
-
-async def _keep_signing(state: State, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_BETWEEN):
-                await stop.wait()
+    async def sign() -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await checkpoint_once(state)
         except (Unavailable, TimeoutError):  # the next pass signs what this one could not
             log.warning("no checkpoint: the database does not answer")
-        except Exception:
-            log.exception("checkpoint")
+
+    return repeating(sign, seconds=SECONDS_BETWEEN, log=log, once_more=True)
 
 
 async def checkpoints(request: Request) -> Response:

@@ -12,11 +12,10 @@ import strawberry
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import id_after
 from api.context import Context, Info
 from api.ids import public_id
 from api.offers import Offer, Partner, offer_of, partner_of
-from api.pagination import After, First, PageInfo, cursor_of, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import ANYONE, PARTNER, SUBJECT, access
 from core.clock import day_of
 from core.errors import BadInput, Forbidden

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 from sqlalchemy import select
 
 from api.context import Info
-from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import AUDITOR, PROVIDER, STAFF, access
 from core.clock import day_of
-from core.errors import BadInput
 from partners.accounts import Role
 from partners.tables import accounts
 from scoring.intake.rates import read_rates
@@ -84,13 +82,10 @@ class IntakeQueries:
     @strawberry.field(description="Files that were delivered, newest first.", directives=access(OVERSEERS))
     async def intake_batches(self, info: Info, first: First = None, after: After = None) -> IntakeBatchConnection:
         """A provider's own, everybody's for those who oversee."""
-        context, size, key = info.context, page_size(first), key_after(after)
+        context, size, last = info.context, page_size(first), id_after(after)
         statement = select(intake_batches).order_by(intake_batches.c.id.desc()).limit(size + 1)
-        try:
-            if key is not None:
-                statement = statement.where(intake_batches.c.id < UUID(key))
-        except ValueError:
-            raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None
+        if last is not None:
+            statement = statement.where(intake_batches.c.id < last)
         async with context.state.database.reading() as connection:
             principal = await context.principal(connection)
             if principal.role is Role.PROVIDER:

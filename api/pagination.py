@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -82,3 +83,16 @@ def number_after(cursor: str | None) -> int | None:
     if not (key.isascii() and key.isdecimal() and len(key) < 20):
         raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。")
     return int(key)
+
+
+def id_after(after: str | None) -> UUID | None:
+    """The row id inside a cursor.
+
+    Raises:
+        BadInput: it is no cursor of ours.
+    """
+    key = key_after(after)
+    try:
+        return None if key is None else UUID(key)
+    except ValueError:
+        raise BadInput("after 不是有效的游标。请原样使用上一页的 endCursor。") from None

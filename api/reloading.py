@@ -3,35 +3,20 @@ so far ahead that every process has looked at the file by then."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 
+from api.background import repeating
 from core.keys import Keys
 
 log = logging.getLogger("xinyi.keys")
 SECONDS_BETWEEN = 0.5
 
 
-@asynccontextmanager
-async def reloading(keys: Keys) -> AsyncIterator[None]:
+def reloading(keys: Keys) -> AbstractAsyncContextManager[None]:
     """Look at the file of the keys as long as the application runs."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(_keep_looking(keys, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
+    async def look() -> None:
+        keys.refresh()
 
-async def _keep_looking(keys: Keys, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            keys.refresh()
-        except Exception:  # the next look may do better, and the keys held are good until then
-            log.exception("keys")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_BETWEEN):
-                await stop.wait()
+    return repeating(look, seconds=SECONDS_BETWEEN, log=log, at_once=True)

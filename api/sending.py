@@ -3,10 +3,8 @@ signed here, at the moment of sending, and its `jti` is the same at every attemp
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +12,7 @@ import httpx
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.background import repeating
 from api.context import State
 from core.calendar import add_working_days
 from core.database import Database
@@ -80,35 +79,17 @@ def _content(parcel: Parcel) -> dict[str, Any]:
     return {"topic": parcel.topic, "notice": payload}
 
 
-@asynccontextmanager
-async def sending(state: State) -> AsyncIterator[None]:
+def sending(state: State) -> AbstractAsyncContextManager[None]:
     """Send in the background as long as the application runs, where an address is set."""
     if state.settings.upstream_url is None and not state.settings.receivers:
-        yield
-        return
-    stop = asyncio.Event()
-    task = asyncio.create_task(_keep_sending(state, stop))
-    try:
-        yield
-    finally:
-        # A cancellation may be lost inside a database driver; the event is not.
-        stop.set()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        return nullcontext()
 
+    async def send() -> None:
+        done = await send_once(state.database, state.keys, state.settings, now=state.clock())
+        if any(done):
+            log.info("outbox", extra=done._asdict())
 
-async def _keep_sending(state: State, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            done = await send_once(state.database, state.keys, state.settings, now=state.clock())
-            if any(done):
-                log.info("outbox", extra=done._asdict())
-        except Exception:  # the next pass may do better, and nothing is lost meanwhile
-            log.exception("outbox")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_BETWEEN):
-                await stop.wait()
+    return repeating(send, seconds=SECONDS_BETWEEN, log=log, at_once=True)
 
 
 async def _raise_alarm(connection: AsyncConnection, parcel: Parcel, error: str, now: datetime) -> None:
