@@ -24,10 +24,11 @@ from api.cases import (
     writing,
 )
 from api.context import Info
-from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
+from api.pagination import After, First, PageInfo, cursor_of, id_after, key_after, page_info, page_size
 from api.permissions import STAFF, access
 from core.clock import day_of
 from core.errors import BadInput
+from partners.access import note_reading
 from scoring.cases.workflow import Kind, Outcome, UnknownCase, due_of, read_case
 from scoring.cases.workflow import State as CaseState
 from scoring.cases.worklist import NO_TERM, Due, count_due, list_cases, repair_ledger
@@ -188,11 +189,20 @@ class WorklistQueries:
     async def repair_ledger(
         self, info: Info, first: First = None, after: After = None, place: PlaceGiven = None
     ) -> RepairLedgerConnection:
-        """With the results before and after."""
+        """With the results before and after, and therefore on the access log of everybody shown."""
         context, size = info.context, page_size(first)
-        async with context.state.database.reading() as connection:
-            await context.principal(connection)
-            rows = await repair_ledger(connection, place=place, before=_uuid(key_after(after)), size=size + 1)
+        async with writing(context) as (connection, principal):
+            rows = await repair_ledger(connection, place=place, before=id_after(after), size=size + 1)
+            for subject_id in sorted({row.subject_id for row in rows[:size]}):
+                await note_reading(
+                    connection,
+                    subject_id=subject_id,
+                    reader=principal.account,
+                    role=principal.role.value,
+                    action="repairLedger",
+                    purpose="查阅信用修复台账",
+                    now=context.now,
+                )
         edges = [RepairLedgerEdge(cursor=cursor_of(row.id), node=_entry(row)) for row in rows[:size]]
         found = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
         return RepairLedgerConnection(edges=edges, page_info=found)

@@ -8,20 +8,22 @@ A table says which columns are covered in `info["sealed"]`. Everything that writ
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Table, select, update
+from sqlalchemy import Column, ColumnElement, Table, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.database import carried
+from core.database import carried, metadata
 from core.errors import StartupError
 from core.keys import Keys
 from core.sealing import keyed_hash, keyed_hashes
+
+PAGE = 2000
 
 
 class RowChanged(Exception):
@@ -75,6 +77,25 @@ async def reseal(connection: AsyncConnection, table: Table, *where: ColumnElemen
         row = found._asdict()
         its_key = [column == row[column.name] for column in table.primary_key]
         await connection.execute(update(table).where(*its_key).values(mac=sealed(connection, table, row)["mac"]))
+
+
+async def changed_rows(
+    connection: AsyncConnection, *, tell: Callable[[int], object] = lambda _: None
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Every row that is not as it was written: its table, and its key. `tell` hears how many rows were looked at."""
+    for table in metadata.sorted_tables:
+        if "sealed" not in table.info:
+            continue
+        key = list(table.primary_key)
+        page = select(table).order_by(*key).limit(PAGE)
+        found = (await connection.execute(page)).all()
+        while found:
+            for row in found:
+                if not is_intact(connection, table, row._asdict(), row.mac):
+                    yield str(table.name), {str(column.name): getattr(row, column.name) for column in key}
+            tell(len(found))
+            last = tuple_(*(literal(getattr(found[-1], column.name), column.type) for column in key))
+            found = (await connection.execute(page.where(tuple_(*key) > last))).all()
 
 
 def _message(table: Table, row: Mapping[str, Any]) -> bytes:
