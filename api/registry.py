@@ -6,7 +6,7 @@ Finding is a mutation, although nothing changes: a query may be sent by GET, and
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -146,21 +146,22 @@ MergeSubjectsResult = Annotated[
 Work = Callable[[AsyncConnection, Principal], Awaitable[int]]
 
 
-async def _done(info: Info, action: str, purpose: str, work: Work) -> RegisteredSubject:
-    """Run `work`, which gives a subject's id, and show that subject, who reads of it."""
+async def _done(info: Info, action: str, purpose: str, work: Work, *, also: Sequence[int] = ()) -> RegisteredSubject:
+    """Run `work`, which gives a subject's id, and show that subject; it reads of it, and so do those of `also`."""
     context = info.context
     async with context.state.database.transaction() as connection:
         principal = await context.principal(connection)
         shown = await registered(context, connection, await work(connection, principal))
-        await note_reading(
-            connection,
-            subject_id=key_of(shown.id, "CreditSubject"),
-            reader=principal.account,
-            role=principal.role.value,
-            action=action,
-            purpose=purpose,
-            now=context.now,
-        )
+        for subject_id in (key_of(shown.id, "CreditSubject"), *also):
+            await note_reading(
+                connection,
+                subject_id=subject_id,
+                reader=principal.account,
+                role=principal.role.value,
+                action=action,
+                purpose=purpose,
+                now=context.now,
+            )
     return shown
 
 
@@ -338,7 +339,7 @@ class RegistryMutations:
             await propose_merge(connection, info.context.state.keys, keep=keep, drop=drop, act=act)
             return keep
 
-        return await _done(info, "proposeMerge", reason, work)
+        return await _done(info, "proposeMerge", reason, work, also=[drop])
 
     @mutation(description="Make two entries one, as somebody else proposed.", to=REVIEWER)
     async def merge_subjects(self, info: Info, input: MergeSubjectsInput) -> MergeSubjectsResult:  # noqa: A002
@@ -351,4 +352,4 @@ class RegistryMutations:
             await succession.merge(connection, state.keys, keep=keep, drop=drop, rulebook=state.rulebook, act=act)
             return keep
 
-        return await _done(info, "mergeSubjects", reason, work)
+        return await _done(info, "mergeSubjects", reason, work, also=[drop])

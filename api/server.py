@@ -21,7 +21,7 @@ from core.settings import Settings
 
 GRACE_SECONDS = 20
 BACKLOG = 2048
-QUIET = ("alembic", "aiosqlite", "fontTools")
+QUIET = ("alembic", "aiosqlite")
 """Loggers heard from WARNING on alone, whatever the level: below it they tell what statements are called with."""
 
 

@@ -1,6 +1,8 @@
 """`xinyi audit verify|rows|checkpoint`: whether the audit trail, and the rows that decide, are as they were written.
-One thing to know: a trail rewritten by somebody who has the keys is found out only by what others hold: checkpoints kept
-elsewhere, and receipts."""
+
+The one thing to know: a trail rewritten by somebody who has the keys is found out only by what others hold: checkpoints
+kept elsewhere, and receipts.
+"""
 
 from __future__ import annotations
 

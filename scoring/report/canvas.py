@@ -5,6 +5,7 @@ The fonts are embedded, reduced to the characters used, so that the file looks t
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import segno
 from fpdf import FPDF
 from pylopdf_fonts_zh_cn import sans_path, serif_path
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of a font
 LEFT, RIGHT, TOP, BOTTOM = 20.0, 190.0, 20.0, 274.0
 """Millimetres; an A4 page is 210 × 297."""
 INK, GREY, RULE = 32, 110, 205
