@@ -34,7 +34,6 @@ from partners.tables import OF_VERIFICATION, access_events, accounts, mandates, 
 from partners.tables import verifications as checks
 from scoring.mine import place_of
 from scoring.report.everything import everything_about, local
-from scoring.report.page import LARGEST_SIGNED, ReportUnreadable, read_signed, report_pdf
 from scoring.subjects import SubjectDataFault
 from scoring.tables import credit_reports
 from scoring.values import number_text
@@ -127,6 +126,8 @@ def report_file(report: CreditReport, *, written: Format, check_url: str) -> byt
     """
     if written is Format.JSON:
         return orjson.dumps({"report": report.content, "signed": report.signed}, option=orjson.OPT_INDENT_2)
+    from scoring.report.page import report_pdf  # fonts and PDF take a second to import: not at every start
+
     return report_pdf(report.content, check_url=f"{check_url}/{report.id}/{report.sha256}", signed=report.signed)
 
 
@@ -161,6 +162,8 @@ def check_report(keys: Keys, file: bytes) -> tuple[dict[str, Any], str]:
         ReportUnreadable: it is no such file, or says in plain text something else than what was signed.
         SignatureInvalid: it was not signed by us, or was changed.
     """
+    from scoring.report.page import LARGEST_SIGNED, ReportUnreadable, read_signed
+
     shown: object = None
     if file.startswith(b"%PDF"):
         signed = read_signed(file)

@@ -323,3 +323,8 @@ def test_a_port_in_use_is_said_before_anything_is_built(tmp_path: Path, capfd: p
     assert err.startswith(f"PORT_TAKEN: 无法监听 127.0.0.1:{port}(")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_starting_imports_nothing_that_only_reports_and_workbooks_need() -> None:
+    asked = "import api.app, sys; print(sorted({'fpdf', 'pypdf', 'openpyxl', 'PIL', 'alembic'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True).stdout == "[]\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scoring.catalogue import CatalogueItem
-from scoring.intake import json_lines, text_files, workbooks
+from scoring.intake import json_lines, text_files
 from scoring.intake.cells import Cell, Flaw
 from scoring.intake.columns import Columns, FileUnreadable, MissingColumn, missing, read_header
 
@@ -59,6 +59,8 @@ def open_file(path: Path, item: CatalogueItem) -> Iterator[OpenFile]:
             start = file.read(4096)
             file.seek(0)
             if start.startswith(b"PK\x03\x04"):
+                from scoring.intake import workbooks  # takes a quarter of a second to import: not at every start
+
                 with workbooks.rows_of(file) as rows:
                     yield OpenFile(*_under_header(item, [rows], ragged=True), size, file.tell)
                 return
