@@ -29,7 +29,7 @@ from scoring.model import Model, PointsMethod
 from scoring.models import Models
 from scoring.outbox import enqueue
 from scoring.scores import lock_subjects, refresh_many
-from scoring.subjects import SubjectKind, identity_hashes, is_minor
+from scoring.subjects import SubjectKind, has_ended, identity_hashes, is_minor
 from scoring.tables import enrollments, pushed_results, result_batches, subjects
 from scoring.values import LIMIT, number_text
 
@@ -233,6 +233,7 @@ _PARTICIPANTS = (
         subjects.c.kind,
         subjects.c.place,
         subjects.c.birth_on,
+        subjects.c.ended_on,
     )
     .join(enrollments, and_(enrollments.c.subject_id == subjects.c.id, enrollments.c.left_at.is_(None)))
 )  # fmt: skip
@@ -247,8 +248,10 @@ class _Taker(NamedTuple):
 
 
 def _concerned(row: Any, model: Model, models: Models, on: date) -> list[Model]:
-    """The models of a subject that takes part whose scores a result of `model` may change; a minor has none."""
-    if row.kind != model.subject or not model.is_in_force(on) or is_minor(row.birth_on, on=on):
+    """The models of a subject that takes part whose scores a result of `model` may change; a minor has none, nor who
+    has ended."""
+    never = is_minor(row.birth_on, on=on) or has_ended(row, on=on)
+    if row.kind != model.subject or not model.is_in_force(on) or never:
         return []
     return models.concerned(model.id, place_code=row.place, on=on)
 

@@ -21,7 +21,7 @@ from core.integrity import RowChanged, is_intact, sealed
 from scoring.engine import NotAssessed, Record, Score, ScoreLine
 from scoring.inputs import Inputs, Origin, PushedResult, note_inputs, read_inputs, result_on
 from scoring.model import Model
-from scoring.subjects import SubjectDataFault
+from scoring.subjects import SubjectDataFault, is_going_on
 from scoring.tables import enrollments, scores, subjects
 
 
@@ -239,8 +239,8 @@ async def refresh_many(
             made[subject_id] = _rows(subject_id, inputs, models[subject_id], now)
         except SubjectDataFault as fault:
             faults[subject_id] = fault
-    # A scan may have begun while its subject still took part: of whoever has left since, nothing is kept.
-    staying = await _taking_part(connection, list(made))
+    # A scan may have begun while its subject still took part: of whoever has left or ended since, nothing is kept.
+    staying = await _taking_part(connection, list(made), on=day_of(now))
     await note_inputs(connection, {subject_id: known[subject_id] for subject_id in staying}, now=now)
     rows = [sealed(connection, scores, row) for subject_id in staying for row in made[subject_id]]
     if rows:
@@ -253,10 +253,11 @@ async def refresh_many(
     return {key: [_as_score(row) for row in of_subject] for key, of_subject in made.items()}, faults
 
 
-async def _taking_part(connection: AsyncConnection, subject_ids: Sequence[int]) -> list[int]:
+async def _taking_part(connection: AsyncConnection, subject_ids: Sequence[int], *, on: date) -> list[int]:
     current = enrollments.c.subject_id.in_(subject_ids) & enrollments.c.left_at.is_(None)
-    found = await connection.execute(select(enrollments.c.subject_id).where(current))
-    return list(found.scalars())
+    of_subject = subjects.c.id == enrollments.c.subject_id
+    found = select(enrollments.c.subject_id).join(subjects, of_subject).where(current, is_going_on(on))
+    return list((await connection.execute(found)).scalars())
 
 
 async def lock_subjects(connection: AsyncConnection, subject_ids: Iterable[int]) -> None:

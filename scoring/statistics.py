@@ -26,6 +26,7 @@ from scoring.disclosure import SMALLEST, Dimension, publishable, table
 from scoring.model import Code, Model
 from scoring.models import Models
 from scoring.parks import ParkIndexRules, load_park_indices, park_index
+from scoring.subjects import is_going_on
 from scoring.tables import grade_statistics, park_indices, scores, statistics_takes, subjects
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -180,6 +181,7 @@ async def _held_grades(
             scores.c.model_checksum == model.checksum,
             scores.c.grade.is_not(None),
             scores.c.evaluated_on <= on,
+            is_going_on(on),
             or_(scores.c.valid_until.is_(None), scores.c.valid_until > on),
         )
     )

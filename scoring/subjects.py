@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, case, func, insert, literal, select
+from sqlalchemy import BigInteger, ColumnElement, case, func, insert, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +63,11 @@ def check_subject(connection: AsyncConnection, row: Any) -> None:
 def has_ended(row: Any, *, on: date) -> bool:
     """Whether a subject (a row with `SUBJECT_STATE`) has died, was struck off or merged by that day."""
     return row.ended_on is not None and row.ended_on <= on
+
+
+def is_going_on(on: date) -> ColumnElement[bool]:
+    """For the database: the subject has not ended by that day (`has_ended`)."""
+    return or_(subjects.c.ended_on.is_(None), subjects.c.ended_on > on)
 
 
 def subject_row(

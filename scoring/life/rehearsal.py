@@ -10,7 +10,7 @@ import asyncio
 import csv
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from scoring.life.reasons import literal
 from scoring.life.report import report_page
 from scoring.life.simulation import OfferThreshold, Population, Rehearsal, ScorePopulation, simulate
 from scoring.model import Model
+from scoring.subjects import is_going_on
 from scoring.tables import credit_records, enrollments, facts, subjects
 from scoring.values import hundredths
 
@@ -80,14 +81,14 @@ async def rehearse(
     with tempfile.TemporaryDirectory(prefix="xinyi-") as made:
         folder = Path(made)
         async with database.reading() as connection:
-            people = int(await connection.scalar(_taking_part(after, theirs, func.count())) or 0)
+            people = int(await connection.scalar(_taking_part(after, theirs, func.count(), on=day_of(now))) or 0)
             if not people:
                 raise NobodyToSimulate("没有加入的主体适用这个模型,无从模拟。请先让主体加入,或用 population simulate。")
             if most is not None and people > most:
                 raise TooManySubjects(
                     f"适用的主体超过 {most:,} 个,不宜在一次请求中模拟。请在服务器上运行 xinyi model simulate。"
                 )
-            await _export(connection, folder, after=after, before=before, places=theirs)
+            await _export(connection, folder, after=after, before=before, places=theirs, on=day_of(now))
 
         def run() -> tuple[dict[str, Any], str]:
             summary = simulate(
@@ -105,17 +106,17 @@ async def rehearse(
     return Rehearsal(after.checksum, summary, page)
 
 
-def _taking_part(model: Model, places: Sequence[str], *columns: Any) -> Select[Any]:
+def _taking_part(model: Model, places: Sequence[str], *columns: Any, on: date) -> Select[Any]:
     return (
         select(*columns)
         .select_from(subjects)
         .join(enrollments, (enrollments.c.subject_id == subjects.c.id) & enrollments.c.left_at.is_(None))
-        .where(subjects.c.kind == model.subject, subjects.c.place.in_(places))
+        .where(subjects.c.kind == model.subject, subjects.c.place.in_(places), is_going_on(on))
     )
 
 
 async def _export(
-    connection: AsyncConnection, folder: Path, *, after: Model, before: Model | None, places: Sequence[str]
+    connection: AsyncConnection, folder: Path, *, after: Model, before: Model | None, places: Sequence[str], on: date
 ) -> None:
     """CSV files of subjects, records and facts, a few thousand subjects at a time."""
     both = [model for model in (after, before) if model is not None]
@@ -131,7 +132,7 @@ async def _export(
         write_people, write_records, write_facts = map(csv.writer, (people_file, records_file, facts_file))
         last = 0
         columns = (subjects.c.id, subjects.c.sex, subjects.c.birth_on, subjects.c.district, subjects.c.place)
-        statement = _taking_part(after, places, *columns).order_by(subjects.c.id).limit(BATCH)
+        statement = _taking_part(after, places, *columns, on=on).order_by(subjects.c.id).limit(BATCH)
         while people := (await connection.execute(statement.where(subjects.c.id > last))).all():
             ids, last = [row.id for row in people], people[-1].id
             write_people.writerows(people)
@@ -139,7 +140,7 @@ async def _export(
             recorded = select(
                 mine.subject_id, mine.item, mine.occurred_on, mine.removed_on, mine.serious_consequence, mine.points,
                 mine.minor, mine.corrected_on, mine.force_majeure,
-            ).where(mine.subject_id.in_(ids), mine.item.in_(items))  # fmt: skip
+            ).where(mine.subject_id.in_(ids), mine.item.in_(items), mine.suspended_at.is_(None))  # fmt: skip
             write_records.writerows(
                 (*row[:5], None if row.points is None else Decimal(row.points).scaleb(-2), *row[6:])
                 for row in await connection.execute(recorded)
