@@ -29,7 +29,7 @@ from scoring.model import Model, PointsMethod
 from scoring.models import Models
 from scoring.outbox import enqueue
 from scoring.scores import lock_subjects, refresh_many
-from scoring.subjects import SubjectKind, has_ended, identity_hashes, is_minor
+from scoring.subjects import GOES_ON, SubjectKind, has_ended, identity_hashes, is_minor
 from scoring.tables import enrollments, pushed_results, result_batches, subjects
 from scoring.values import LIMIT, number_text
 
@@ -228,7 +228,6 @@ async def withdraw_batch(
 _PARTICIPANTS = (
     select(
         subjects.c.id,
-        subjects.c.identity_hash,
         subjects.c.identity_sealed,
         subjects.c.kind,
         subjects.c.place,
@@ -331,12 +330,14 @@ async def _takers(
     models: Models,
     on: date,
 ) -> dict[int, _Taker]:
-    """The subjects that the rows are about, by row: those that take part, may have the result, and are the issuer's."""
+    """The subjects that the rows are about, by row: those that take part, may have the result, and are the issuer's.
+    What is about an entry that was merged is about the one that goes on."""
     places = {held: place for place, hashes in wanted.items() for held in hashes}
-    found = await connection.execute(_PARTICIPANTS.where(subjects.c.identity_hash.in_(list(places))))
+    named = select(subjects.c.identity_hash, GOES_ON.label("goes_on")).where(subjects.c.identity_hash.in_(list(places)))
+    place_of = {row.goes_on: places[row.identity_hash] for row in await connection.execute(named)}
     return {
-        places[row.identity_hash]: _Taker(row.id, concerned)
-        for row in found
+        place_of[row.id]: _Taker(row.id, concerned)
+        for row in await connection.execute(_PARTICIPANTS.where(subjects.c.id.in_(list(place_of))))
         if (concerned := _concerned(row, model, models, on)) and not issuer.places.isdisjoint(models.lineage(row.place))
     }
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from factories import NOON, PEOPLE, City, resident_id
+from intake_files import PENALTY_ROW, csv_bytes
 from sqlalchemy import insert, update
 from test_cases_crashes import killed_at, post
 from test_registry import CODE, FIRM, ME, PERSON, USCC, do, me, mutation, sid
 
+from core.clock import day_of
 from core.identifiers import new_id
 from core.integrity import is_intact
+from scoring.intake.load import load_file
 from scoring.subjects import SubjectKind, subject_row
 from scoring.tables import (
     consents,
     credit_records,
     enrollments,
     facts,
+    pushed_results,
     record_versions,
     scores,
     subject_changes,
@@ -171,3 +177,31 @@ async def test_a_merge_that_dies_at_any_statement_leaves_nothing_and_is_then_mad
     assert seen[0] == number - 1 > 20
     assert body["data"]["mergeSubjects"]["id"] == sid(2)
     assert len([row for row in await city.rows(credit_records) if row.subject_id == 2]) == 1
+
+
+async def test_what_comes_in_under_the_number_of_a_dropped_entry_goes_to_the_kept_one(
+    city: City, tmp_path: Path
+) -> None:
+    await merged(city, keep=2, drop=1)
+    number = resident_id(PEOPLE["good"]["birth"], 1)
+    push = """mutation ($input: PushResultsInput!) { pushResults(input: $input) { __typename
+      ... on PushedResults { applied } ... on Problem { code message } } }"""
+    row = {"subject": number, "grade": "A+", "resultOn": "2026-11-01"}
+    assert (await city.do(push, by="provider", requestId="one", model="xiangxinfen", results=[row]))["applied"] == 1
+    penalty = {**PENALTY_ROW, "行政相对人类别": "自然人", "行政相对人名称": "测good", "法定代表人": "/"}
+    penalty |= {"处罚决定日期": "2026-11-01", "公示截止期": "2027-11-01"}
+    penalty["行政相对人代码_1(统一社会信用代码)"] = number
+    rulebook = city.state.rulebook
+    (tmp_path / "a.csv").write_bytes(csv_bytes(penalty))  # a few hundred bytes
+    await load_file(
+        city.state.database,
+        tmp_path / "a.csv",
+        item=rulebook.catalogues["hunan-shaoyang"].items["administrative-penalty"],
+        place="hunan-shaoyang",
+        actor="provider",
+        models_of=partial(rulebook.models_for, on=day_of(city.now)),
+        quarantine=None,
+        now=city.now,
+    )
+    assert [row.subject_id for row in await city.rows(pushed_results)] == [2]
+    assert [row.subject_id for row in await city.rows(credit_records) if row.content_sealed] == [2]
