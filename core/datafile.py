@@ -24,7 +24,17 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class _Loader(yaml.SafeLoader):
+try:  # by libyaml where PyYAML came with it, as its wheels do: all rules are read at every start
+    from yaml import CSafeLoader as _SafeLoader
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+
+DEEPEST = 100
+"""Levels that a text from elsewhere may nest."""
+
+
+class _Loader(_SafeLoader):
     """PyYAML's safe loader with exact decimals and without silently overwritten keys."""
 
 
@@ -63,6 +73,23 @@ def _line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
     return line
 
 
+def _check_depth(text: bytes, name: str) -> None:
+    """Refuse a stranger's text that nests deeper than any rule does: building it goes down as deep, in C."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise DataFileError(
+                    file=name,
+                    line=getattr(event.start_mark, "line", 0) + 1,
+                    problem=f"嵌套超过 {DEEPEST} 层",
+                    remedy="请检查此处多余的括号或缩进",
+                )
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+        return  # reading it says what is wrong, and where
+
+
 class RuleFile:
     """One file read: its content as plain values, and where each of them stands."""
 
@@ -85,15 +112,21 @@ class RuleFile:
         """The same for a text that lies in no file of ours; faults name it `name`."""
         made = cls.__new__(cls)
         made.path = Path(name)
-        made._read(text.encode(errors="surrogatepass"), name)
+        content = text.encode(errors="surrogatepass")
+        _check_depth(content, name)
+        made._read(content, name)
         return made
 
     def _read(self, text: bytes, name: str) -> None:
         self.name = name
         self.checksum = sha256(text).hexdigest()
         try:
-            self.node = yaml.compose(text, Loader=_Loader)
-            self.content = yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of SafeLoader
+            loader = _Loader(text)
+            try:
+                self.node = loader.get_single_node()
+                self.content = None if self.node is None else loader.construct_document(self.node)
+            finally:
+                loader.dispose()
         except (yaml.YAMLError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
             mark = getattr(error, "problem_mark", None)
             raise DataFileError(

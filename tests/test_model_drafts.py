@@ -98,3 +98,11 @@ async def test_versions_come_in_pages_and_by_state(small: City) -> None:
     rest, end = await page(first=2, after=info["endCursor"])
     assert (first, rest, end["hasNextPage"]) == (["2026-12", "2027-01"], ["2027-02"], False)
     assert (await page(state="RETIRED"))[0] == ["2027-01"]
+
+
+@pytest.mark.parametrize("text", ["[" * 250_000, "[" * 250_000 + "]" * 250_000, "- " * 250_000, "{a: " * 150_000])
+async def test_a_text_that_nests_without_end_is_refused_with_its_line(small: City, text: str) -> None:
+    for given in ({"content": text, "cases": "[]"}, {"content": "id: sample", "cases": text}):
+        answer = await do(small, "draftScoreModel", by="operator", **given)
+        assert answer["code"] == "BAD_MODEL"
+        assert answer["message"]
