@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
@@ -229,19 +229,31 @@ async def _change(
     await audit.record(
         connection, at=act.now, actor=act.actor, action="changeRecord", content=content, subject_id=row.subject_id
     )
-    receivers = select(record_receivers.c.receiver).where(
-        record_receivers.c.subject_id == row.subject_id, record_receivers.c.record_id == row.id
-    )
-    for receiver in (await connection.execute(receivers)).scalars().all():
-        payload = {
-            "record": row.id,
-            "change": change,
-            "documentNumber": new["document_number"],
-            "authority": new["authority"],
-            "at": act.now.isoformat(),
-        }
-        await enqueue(connection, keys, topic="record-changed", destination=receiver, payload=payload, now=act.now)
+    await tell_receivers(connection, {(row.subject_id, row.id): new}, change=change, now=act.now)
     await act.rescore(connection, row.subject_id)
+
+
+async def tell_receivers(
+    connection: AsyncConnection,
+    changed: Mapping[tuple[int, str], Mapping[str, Any]],
+    *,
+    change: Change,
+    now: datetime,
+) -> None:
+    """Let whoever was given one of these records (subject, record) know of its change, in the transaction of the
+    change (《黑龙江省社会信用条例》第三十九条第三款)."""
+    its_key = tuple_(record_receivers.c.subject_id, record_receivers.c.record_id)
+    for given in (await connection.execute(select(record_receivers).where(its_key.in_(list(changed))))).all():
+        record = changed[given.subject_id, given.record_id]
+        payload = {
+            "record": given.record_id,
+            "change": change,
+            "documentNumber": record["document_number"],
+            "authority": record["authority"],
+            "at": now.isoformat(),
+        }
+        keys = keys_of(connection)
+        await enqueue(connection, keys, topic="record-changed", destination=given.receiver, payload=payload, now=now)
 
 
 async def _has_history(connection: AsyncConnection, row: Row[Any]) -> bool:

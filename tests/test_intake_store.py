@@ -22,11 +22,12 @@ from core.clock import day_of
 from core.sealing import unseal
 from partners.standing import score_participant
 from partners.tables import security_events
+from scoring.cases.tables import record_receivers
 from scoring.intake.load import Body, Summary, catalogued, load_file
 from scoring.intake.rates import BodyRates, read_rates
 from scoring.intake.tables import intake_batches, intake_counts
 from scoring.records import record_history
-from scoring.tables import credit_records, facts, record_versions, score_inputs, scores, subjects
+from scoring.tables import credit_records, facts, outbox, record_versions, score_inputs, scores, subjects
 
 CODE, NUMBER, FINE = "行政相对人代码_1(统一社会信用代码)", "行政处罚决定文书号", "罚款金额(万元)"
 KIND, NAME, REMARK = "行政相对人类别", "行政相对人名称", "备注"
@@ -108,6 +109,21 @@ async def test_new_content_is_a_correction_kept_with_its_history(city: City, tmp
         (1, "received", "0.5"),
         (2, "corrected", "0.8"),
     ]
+
+
+async def test_whoever_was_given_a_record_is_told_when_its_body_corrects_it(city: City, tmp_path: Path) -> None:
+    (row,) = firms(1)
+    await load(city, tmp_path / "a.csv", row)
+    (record,) = await delivered(city)
+    given = {"subject_id": record.subject_id, "record_id": record.id, "receiver": "bank-platform", "at": city.now}
+    await city.write(insert(record_receivers).values(given))
+    await load(city, tmp_path / "a.csv")
+    assert await city.rows(outbox) == [], "nothing has changed"
+    await load(city, tmp_path / "b.csv", {**row, FINE: "0.8"})
+    (parcel,) = await city.rows(outbox)
+    assert (parcel.topic, parcel.destination) == ("record-changed", "bank-platform")
+    told = json.loads(unseal(city.keys, "seal", parcel.payload_sealed) or b"")
+    assert (told["record"], told["change"], told["documentNumber"]) == (record.id, "corrected", record.document_number)
 
 
 async def test_the_same_record_twice_in_one_file(city: City, tmp_path: Path) -> None:
