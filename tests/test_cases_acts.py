@@ -288,3 +288,15 @@ async def test_without_a_store_papers_are_refused_with_a_way_out(city: City) -> 
     case = await objected(city)
     refused = await city.do(EVIDENCE, by="good", caseId=case["id"], title="a.png", content="MQ==")
     assert refused["code"] == "FILES_CLOSED"
+
+
+@pytest.mark.parametrize("outcome", ["UPHELD", "REJECTED"])
+async def test_a_case_about_what_leaving_has_erased_is_decided_all_the_same(city: City, outcome: str) -> None:
+    await make_provider(city)
+    await give_record(city, "good", "hours", "volunteer-service", date(2026, 6, 1))
+    case = await city.do(OBJECT, by="good", recordId="hours", ground="WRONG", statement="时长不对")
+    leave = "mutation ($input: LeaveSchemeInput!) { leaveScheme(input: $input) { ... on Departure { leftAt } } }"
+    assert "leftAt" in await city.do(leave, by="good", confirm=True)
+    assert "hours" not in [row.id for row in await city.rows(credit_records)]
+    decided = await city.do(DECIDE, by="reviewer", caseId=case["id"], outcome=outcome, reason="已核对")
+    assert (decided["state"], decided["outcome"]) == ("DECIDED", outcome)

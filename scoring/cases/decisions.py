@@ -39,6 +39,7 @@ from scoring.catalogue import CatalogueItem
 from scoring.issuers import LONGEST_REFERENCE
 from scoring.records import (
     Act,
+    UnknownRecord,
     correct_record,
     end_record,
     has_ended,
@@ -245,12 +246,22 @@ async def _check_other_person(connection: AsyncConnection, case: Row[Any], actor
         raise FourEyes("原决定由您作出,复核须由另一人办理。请转交其他复核人员。")
 
 
+async def _record_of(connection: AsyncConnection, case: Row[Any]) -> Row[Any] | None:
+    """The record that the case is about; None where leaving the scheme has erased it meanwhile."""
+    try:
+        return await read_record(connection, case.subject_id, case.record_id)
+    except UnknownRecord:
+        return None
+
+
 async def _put_right(
     connection: AsyncConnection, case: Row[Any], correction: Correction, rules: Rules, act: Act
 ) -> dict[str, Any]:
+    record = await _record_of(connection, case)
+    if record is None:
+        return {"erased": True}
     if not correction.is_of_record:
         raise CorrectionMissing("采纳时须写明怎样更正:填写正确的数据项,或者撤下这条信息(remove)。")
-    record = await read_record(connection, case.subject_id, case.record_id)
     if correction.remove:
         if correction.fields or correction.item or correction.severity:
             raise BadCorrection("撤下信息时不需要再更正其内容。请只选其一。")
@@ -341,8 +352,8 @@ async def _correct_result(
 
 async def _repair(connection: AsyncConnection, case: Row[Any], rules: Rules, act: Act) -> dict[str, Any]:
     """End a record's effect and publication together; what was before and after goes into the step."""
-    record = await read_record(connection, case.subject_id, case.record_id)
-    if has_ended(record, on=day_of(act.now)):
+    record = await _record_of(connection, case)
+    if record is None or has_ended(record, on=day_of(act.now)):
         return {}
     await act.rescore(connection, case.subject_id)  # time alone may have changed them since they were stored
     before = await _standing(connection, case.subject_id)
@@ -374,6 +385,9 @@ async def _release(connection: AsyncConnection, case: Row[Any], act: Act) -> Non
     """Use the record again if nothing else about it is open; keep it suspended if something is."""
     if case.record_id is None or not suspends(case.kind, case.ground):
         return
+    record = await _record_of(connection, case)
+    if record is None:
+        return
     others = select(cases.c.id).where(
         cases.c.subject_id == case.subject_id, cases.c.record_id == case.record_id, cases.c.decided_at.is_(None),
         DISPUTES,
@@ -381,6 +395,5 @@ async def _release(connection: AsyncConnection, case: Row[Any], act: Act) -> Non
     if (await connection.execute(others.limit(1))).first() is None:
         await resume_record(connection, case.subject_id, case.record_id, act=act)
         return
-    record = await read_record(connection, case.subject_id, case.record_id)
     if not has_ended(record, on=day_of(act.now)):
         await suspend_record(connection, case.subject_id, case.record_id, act=act)
