@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context, State
@@ -26,9 +26,9 @@ from core.identifiers import new_id
 from core.integrity import RowChanged, keys_of
 from core.sealing import unseal
 from partners.access import note_reading
-from partners.accounts import Principal, Role
+from partners.accounts import Principal, Role, body_of
 from partners.standing import score_participant
-from partners.tables import accounts, security_events
+from partners.tables import security_events
 from scoring.cases import opening
 from scoring.cases.decisions import Officer
 from scoring.cases.papers import list_papers
@@ -302,9 +302,8 @@ async def officer_of(connection: AsyncConnection, principal: Principal) -> Offic
     """Whoever handles cases: a provider's account for its body, our own staff for all."""
     if principal.role is not Role.PROVIDER:
         return Officer(principal.account, handles_all=True)
-    body = select(accounts.c.body, accounts.c.body_uscc).where(accounts.c.id == principal.account)
-    row = (await connection.execute(body)).one()
-    return Officer(principal.account, body=row.body, body_uscc=row.body_uscc)
+    body, uscc = await body_of(connection, principal.account)
+    return Officer(principal.account, body=body, body_uscc=uscc)
 
 
 async def officers_case(

@@ -12,8 +12,7 @@ from api.context import Info
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import AUDITOR, PROVIDER, STAFF, access
 from core.clock import day_of
-from partners.accounts import Role
-from partners.tables import accounts
+from partners.accounts import Role, body_of
 from scoring.intake.rates import read_rates
 from scoring.intake.tables import intake_batches
 
@@ -127,8 +126,7 @@ class IntakeQueries:
             principal = await context.principal(connection)
             body = None
             if principal.role is Role.PROVIDER:
-                mine = select(accounts.c.body).where(accounts.c.id == principal.account)
-                body = await connection.scalar(mine) or ""
+                body = (await body_of(connection, principal.account))[0] or ""
             found = await read_rates(
                 connection, places=context.state.rulebook.served, since=begins, until=ends, body=body
             )

@@ -28,8 +28,7 @@ from api.limits import Limits
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated
 from core.identifiers import new_id
-from partners.accounts import Role, find_principal
-from partners.tables import accounts
+from partners.accounts import Role, body_of, find_principal
 from scoring.intake.load import Body, Summary, catalogued, load_file
 from scoring.intake.tables import intake_batches
 
@@ -91,8 +90,7 @@ class Uploads:
         async with state.database.reading() as connection:
             await find_principal(connection, account=claims.account, role=claims.role, now=now)
             await state.current_catalogue(connection)
-            mine = select(accounts.c.body, accounts.c.body_uscc).where(accounts.c.id == claims.account)
-            body = (await connection.execute(mine)).one()
+            body, uscc = await body_of(connection, claims.account)
         rulebook = state.rulebook
         place = request.query_params.get("place") or rulebook.served[0]
         if place not in rulebook.served:
@@ -108,7 +106,7 @@ class Uploads:
                 models_of=partial(rulebook.models_for, on=day_of(now)),
                 quarantine=back,
                 now=now,
-                body=Body(body.body, body.body_uscc) if body.body else None,
+                body=Body(body, uscc) if body else None,
                 piece=PIECE,
                 batch_id=batch_id,
             )

@@ -52,6 +52,13 @@ def principal_of(account: str, role: Role, row: Any | None, *, now: datetime) ->
     return Principal(account, role, row.subject_id, row.partner_id)
 
 
+async def body_of(connection: AsyncConnection, account: str) -> tuple[str | None, str | None]:
+    """Name and USCC of the body that a provider's account acts for; None where it acts for none."""
+    wanted = select(accounts.c.body, accounts.c.body_uscc).where(accounts.c.id == account)
+    row = (await connection.execute(wanted)).one()
+    return row.body, row.body_uscc
+
+
 async def find_principal(connection: AsyncConnection, *, account: str, role: Role, now: datetime) -> Principal:
     """Whom the account acts for.
 

@@ -7,7 +7,7 @@ Joining again starts anew: nothing that was erased comes back (《中华人民�
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core import audit
 from core.clock import day_of
 from core.errors import ExpectedError
-from core.integrity import keys_of
 from scoring.cases.tables import record_receivers
 from scoring.catalogue import Catalogue
 from scoring.consent.consents import ConsentFaulty, Move, State, consents_of, move_consent, state_of
@@ -29,7 +28,7 @@ from scoring.consent.purposes import Purpose
 from scoring.consent.receipts import Issuing
 from scoring.indicators import Collection as Collected
 from scoring.indicators import FactIndicator
-from scoring.outbox import enqueue
+from scoring.records import tell_receivers
 from scoring.subjects import lock_subject
 from scoring.tables import credit_records, departures, enrollments, facts, record_versions, score_inputs, scores
 
@@ -169,7 +168,8 @@ async def _erase(
     mine = (credit_records.c.subject_id == subject_id, delivered_as.in_(by_consent))
     records = (await connection.execute(select(credit_records.c.id).where(*mine))).scalars().all()
     names = [name for name, fact in known_facts.items() if fact.collection in BY_CONSENT]
-    await _tell_receivers(connection, subject_id, records, now)
+    # Whoever was given a record that is erased here has to erase it too.
+    await tell_receivers(connection, {(subject_id, record): {} for record in records}, change="erased", now=now)
     gone: Gone = {}
     for table in (scores, score_inputs):
         gone[str(table.name)] = await _taken(connection, table, table.c.subject_id == subject_id)
@@ -184,25 +184,6 @@ async def _erase(
 async def _taken(connection: AsyncConnection, table: Table, *where: Any) -> list[dict[str, Any]]:
     rows = await connection.execute(delete(table).where(*where).returning(*table.c))
     return [{str(name): value for name, value in row._mapping.items()} for row in rows]
-
-
-async def _tell_receivers(
-    connection: AsyncConnection, subject_id: int, record_ids: Collection[str], now: datetime
-) -> None:
-    """Whoever was given a record that is erased here has to erase it too."""
-    given = select(record_receivers).where(
-        record_receivers.c.subject_id == subject_id, record_receivers.c.record_id.in_(record_ids)
-    )
-    for row in (await connection.execute(given)).all():
-        payload = {"record": row.record_id, "change": "erased", "at": now.isoformat()}
-        await enqueue(
-            connection,
-            keys_of(connection),
-            topic="record-changed",
-            destination=row.receiver,
-            payload=payload,
-            now=now,
-        )
 
 
 def _tombstone(gone: Gone) -> str:

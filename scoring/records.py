@@ -28,7 +28,17 @@ from scoring.subjects import SubjectDataFault, lock_subject
 from scoring.tables import credit_records, record_versions
 
 Change = Literal[
-    "received", "corrected", "suspended", "resumed", "repaired", "withdrawn", "hidden", "shown", "moved", "expired"
+    "received",
+    "corrected",
+    "suspended",
+    "resumed",
+    "repaired",
+    "withdrawn",
+    "hidden",
+    "shown",
+    "moved",
+    "expired",
+    "erased",
 ]
 Rescore = Callable[[AsyncConnection, int], Awaitable[None]]
 """Makes a subject's scores again, in the transaction; does nothing for one that is not scored."""
@@ -229,29 +239,28 @@ async def _change(
     await audit.record(
         connection, at=act.now, actor=act.actor, action="changeRecord", content=content, subject_id=row.subject_id
     )
-    await tell_receivers(connection, {(row.subject_id, row.id): new}, change=change, now=act.now)
+    await tell_receivers(connection, {(row.subject_id, row.id): document_of(new)}, change=change, now=act.now)
     await act.rescore(connection, row.subject_id)
+
+
+def document_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """By which a receiver knows a record: its document, for `tell_receivers`."""
+    return {"documentNumber": row["document_number"], "authority": row["authority"]}
 
 
 async def tell_receivers(
     connection: AsyncConnection,
-    changed: Mapping[tuple[int, str], Mapping[str, Any]],
+    told: Mapping[tuple[int, str], Mapping[str, Any]],
     *,
     change: Change,
     now: datetime,
 ) -> None:
     """Let whoever was given one of these records (subject, record) know of its change, in the transaction of the
-    change (《黑龙江省社会信用条例》第三十九条第三款)."""
+    change (《黑龙江省社会信用条例》第三十九条第三款). `told` says what else each notice holds."""
     its_key = tuple_(record_receivers.c.subject_id, record_receivers.c.record_id)
-    for given in (await connection.execute(select(record_receivers).where(its_key.in_(list(changed))))).all():
-        record = changed[given.subject_id, given.record_id]
-        payload = {
-            "record": given.record_id,
-            "change": change,
-            "documentNumber": record["document_number"],
-            "authority": record["authority"],
-            "at": now.isoformat(),
-        }
+    for given in (await connection.execute(select(record_receivers).where(its_key.in_(list(told))))).all():
+        more = told[given.subject_id, given.record_id]
+        payload = {"record": given.record_id, "change": change, **more, "at": now.isoformat()}
         keys = keys_of(connection)
         await enqueue(connection, keys, topic="record-changed", destination=given.receiver, payload=payload, now=now)
 

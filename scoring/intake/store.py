@@ -31,7 +31,7 @@ from scoring.catalogue import CatalogueItem
 from scoring.consent.consents import active_consents, use_consent
 from scoring.intake.rows import Accepted
 from scoring.model import Model
-from scoring.records import state_of, tell_receivers
+from scoring.records import document_of, state_of, tell_receivers
 from scoring.scores import lock_subjects, refresh_many
 from scoring.subjects import (
     SUBJECT_STATE,
@@ -145,7 +145,8 @@ async def store_rows(connection: AsyncConnection, rows: Sequence[Accepted], deli
         digest.update(orjson.dumps([*key, delivered]))
     await _write(connection, new, changed, versions)
     if changed:
-        await tell_receivers(connection, changed, change="corrected", now=delivery.now)
+        told = {key: document_of(row) for key, row in changed.items()}
+        await tell_receivers(connection, told, change="corrected", now=delivery.now)
     if versions:
         content = {
             "batch": str(delivery.batch_id),
