@@ -140,14 +140,9 @@ class Database:
             Unavailable: the database cannot be reached or gave up.
         """
         with _DriverErrors():
-            if self.is_sqlite:
-                async with _settled(self.writer.begin()) as connection:
-                    carried(connection).keys = self._keys
-                    yield connection
-            else:
-                async with _settled(self._warm.take()) as connection:
-                    carried(connection).keys = self._keys
-                    yield connection
+            async with _settled(self.writer.begin() if self.is_sqlite else self._warm.take()) as connection:
+                carried(connection).keys = self._keys
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -157,14 +152,9 @@ class Database:
             Unavailable: the database cannot be reached.
         """
         with _DriverErrors():
-            if self.is_sqlite:
-                async with self.reader.connect() as connection:
-                    carried(connection).keys = self._keys
-                    yield connection
-            else:
-                async with self._warm.take() as connection:
-                    carried(connection).keys = self._keys
-                    yield connection
+            async with self.reader.connect() if self.is_sqlite else self._warm.take() as connection:
+                carried(connection).keys = self._keys
+                yield connection
 
     async def ping(self) -> None:
         """Ask the database for one row.
