@@ -45,6 +45,10 @@ class Audience(Enum):
     AUDITOR = strawberry.enum_value(Role.AUDITOR.value, description="Looks at what was done.")
     PROVIDER = strawberry.enum_value(Role.PROVIDER.value, description="A body that provides credit information.")
     CLERK = strawberry.enum_value(Role.CLERK.value, description="Serves people at a window or terminal.")
+    REPRESENTATIVE = strawberry.enum_value(
+        Role.REPRESENTATIVE.value, description="Deals with the operator for a partner: application, keys, offers."
+    )
+    AGENCY = strawberry.enum_value(Role.AGENCY.value, description="A credit service agency.")
 
 
 ANYONE = (Audience.ANYONE,)
@@ -56,6 +60,8 @@ REVIEWER = (Audience.REVIEWER,)
 PROVIDER = (Audience.PROVIDER,)
 AUDITOR = (Audience.AUDITOR,)
 CLERK = (Audience.CLERK,)
+REPRESENTATIVE = (Audience.REPRESENTATIVE,)
+AGENCY = (Audience.AGENCY,)
 
 
 @strawberry.schema_directive(

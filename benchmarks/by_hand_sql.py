@@ -68,6 +68,6 @@ GROUP BY v.offer_id
 UNION ALL
 SELECT q.offer_id, 0, true
 FROM quotas q
-WHERE q.offer_id = ANY($3) AND q.taken >= q.cap AND q.cap <= q.taken - (
+WHERE q.bucket = 'ever' AND q.offer_id = ANY($3) AND q.taken >= q.cap AND q.cap <= q.taken - (
     SELECT count(*) FROM verifications v WHERE v.offer_id = q.offer_id AND v.reserved AND v.expires_at <= $4)
 """

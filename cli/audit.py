@@ -99,11 +99,9 @@ def rows(data: Path | None) -> None:
 
 
 async def _rows(settings: Settings) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
-    import scoring.cases.tables  # every table there is
-    import scoring.intake.tables  # noqa: F401
+    import partners.schema  # noqa: F401  # every table there is
     from core.checkpoints import snapshot
     from core.integrity import changed_rows
-    from partners import tables  # noqa: F401
 
     async with open_database(settings) as database, database.reading() as connection, snapshot(connection):
         with tqdm(desc="核对受保护的数据", unit="行", delay=1, disable=None, leave=False) as progress:

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LIFETIME = timedelta(hours=12)
 SECTORS = ("bank", "hospital", "scenic")
-ROLES = ("citizen", "enterprise", *SECTORS, "operator", "reviewer", "auditor", "provider", "clerk")
+ROLES = (
+    "citizen",
+    "enterprise",
+    *SECTORS,
+    "operator",
+    "reviewer",
+    "auditor",
+    "provider",
+    "clerk",
+    "representative",
+    "agency",
+)
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹,默认为当前目录下的 var。"
 )
@@ -63,7 +74,8 @@ def demo(port: int, data: Path | None) -> None:
 def demo_token(role: str, n: int, data: Path | None) -> None:
     """输出第 N 位演示账号的令牌(12 小时有效)。
 
-    ROLE:citizen、enterprise、bank、hospital、scenic、operator、reviewer、auditor、provider、clerk。
+    ROLE:citizen、enterprise、bank、hospital、scenic、operator、reviewer、auditor、provider、clerk、
+    representative(机构经办人)、agency(信用服务机构)。
     """
     import asyncio
 
@@ -97,6 +109,7 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
 
     from cli.deployment import open_database
     from partners.accounts import Role
+    from partners.onboarding.tables import partner_keys
     from partners.tables import accounts, partners
 
     if role in SECTORS:
@@ -104,7 +117,8 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
         statement = (
             select(account, accounts.c.role)
             .join(partners, partners.c.id == accounts.c.partner_id)
-            .where(partners.c.sector == role)
+            .where(partners.c.sector == role, accounts.c.role == Role.PARTNER.value)
+            .where(accounts.c.id.not_in(select(partner_keys.c.account)))
             .group_by(accounts.c.partner_id, accounts.c.role)
             .order_by(accounts.c.partner_id)
         )
@@ -113,7 +127,7 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
         statement = (
             select(accounts.c.id, accounts.c.role)
             .where(accounts.c.role == wanted.value)
-            .order_by(accounts.c.subject_id, accounts.c.id)
+            .order_by(accounts.c.subject_id, accounts.c.partner_id, accounts.c.id)
         )
     async with open_database(settings) as database, database.reading() as connection:
         return [(row[0], row[1]) for row in await connection.execute(statement)]

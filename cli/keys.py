@@ -205,7 +205,7 @@ def _clock_time(instant: float) -> str:
 
 
 def _with_database(settings: Settings, held: Keys | None, act: Callable[[Any], Awaitable[T]]) -> T:
-    import scoring.cases.tables  # noqa: F401  # every table that has something sealed
+    import partners.schema  # noqa: F401  # every table that has something sealed
     from core.database import Database
     from core.migrations import check_current
 

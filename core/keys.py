@@ -32,7 +32,7 @@ from core.errors import StartupError
 
 log = logging.getLogger("xinyi.keys")
 
-SigningPurpose = Literal["bearer", "receipt", "proof", "results", "audit", "consent", "report"]
+SigningPurpose = Literal["bearer", "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement"]
 SealingPurpose = Literal["code", "seal"]
 HashingPurpose = Literal["lookup", "body", "pseudonym", "integrity"]
 SecretPurpose = SealingPurpose | HashingPurpose

@@ -20,6 +20,8 @@ TYP: dict[SigningPurpose, str] = {
     "audit": "xinyi-audit+jwt",
     "consent": "xinyi-consent+jwt",
     "report": "xinyi-report+jwt",
+    "webhook": "xinyi-webhook+jwt",
+    "settlement": "xinyi-settlement+jwt",
 }
 MAX_LENGTH = 8192
 """Longest token looked at; a proof may be longer and says so itself."""

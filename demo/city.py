@@ -21,13 +21,14 @@ from core.clock import day_of, start_of
 from core.database import Database
 from core.integrity import sealed_with
 from core.keys import Keys
-from demo.alliance import make_members, make_offers, offer_rows
+from demo.alliance import Member, make_members, make_offers, offer_rows
 from demo.people import PERSONS, make_enterprises, make_persons
 from demo.records import RECORDS, Known, known_of_enterprise, known_of_person, permits, record_row
 from partners.accounts import Role
-from partners.catalogue import bump_catalogue
+from partners.catalogue import BENEFIT_CHECK, bump_catalogue
+from partners.offers import OfferDraft
 from partners.rulebook import Rulebook
-from partners.tables import accounts, baselines, offer_steps, offers, partners, quotas
+from partners.tables import accounts, baselines, grants, offer_steps, offers, partners, quotas
 from scoring.catalogue import Catalogue
 from scoring.engine import Record
 from scoring.inputs import Inputs, inputs_row
@@ -36,7 +37,7 @@ from scoring.subjects import SubjectKind, is_minor, subject_row
 from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
 SEED = 4305
-STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 2, Role.CLERK: 1}
+STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 2, Role.CLERK: 1, Role.AGENCY: 1}
 """How many accounts of each of these roles there are: `operator-1`, `operator-2` …"""
 BODIES = {"provider-2": "行政执法机关"}
 """Providers that deliver for one body alone, and decide what is objected to; the others deliver for anybody."""
@@ -83,6 +84,7 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
         baselines,
         offer_steps,
         quotas,
+        grants,
         accounts,
         enrollments,
         credit_records,
@@ -110,7 +112,10 @@ def _add_alliance(rows: Rows, on: date) -> None:
             }
         )
         rows[accounts].append(_account(member.account, Role.PARTNER, partner_id=member.id))
-        for draft in make_offers(member, on):
+        rows[accounts].append(_account(f"{member.account}-desk", Role.REPRESENTATIVE, partner_id=member.id))
+        drafts = make_offers(member, on)
+        rows[grants] += _granted(member, drafts, joined_at)
+        for draft in drafts:
             offer_id = len(rows[offers]) + 1
             offer, baseline = offer_rows(draft, offer_id)
             rows[offers].append(offer)
@@ -130,6 +135,24 @@ def _add_alliance(rows: Rows, on: date) -> None:
                 }
                 for step, (status, actor, reason) in enumerate(steps, 1)
             ]
+
+
+def _granted(member: Member, drafts: list[OfferDraft], at: datetime) -> list[dict[str, Any]]:
+    """What a partner may ask: whatever it has an offer for."""
+    held = sorted({(draft.kind, draft.model, draft.threshold) for draft in drafts})
+    return [
+        {
+            "id": UUID(int=1000 * member.id + number),
+            "partner_id": member.id,
+            "service": service,
+            "purpose": BENEFIT_CHECK,
+            "model": model,
+            "threshold": threshold,
+            "granted_by": "operator-2",
+            "granted_at": at,
+        }
+        for number, (service, model, threshold) in enumerate(held, 1)
+    ]
 
 
 def _add_people(rows: Rows, keys: Keys, rulebook: Rulebook, now: datetime) -> None:

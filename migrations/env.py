@@ -8,11 +8,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
-import partners.tables  # noqa: F401  # registers its tables
-import scoring.cases.tables
-import scoring.intake.tables
-import scoring.tables  # noqa: F401
-from core import audit, checkpoints  # noqa: F401
+import partners.schema  # noqa: F401  # registers every table
 from core.database import Instant, Json, metadata
 
 

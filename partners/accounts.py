@@ -26,6 +26,10 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     PROVIDER = "provider"
     CLERK = "clerk"
+    REPRESENTATIVE = "representative"
+    """Deals with the operator for a partner: its application, keys, offers and accounts; scans no codes."""
+    AGENCY = "agency"
+    """A credit service agency: gets in bulk what is open."""
 
 
 @dataclass(frozen=True, slots=True)

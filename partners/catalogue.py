@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -17,13 +17,21 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from legal.deniability import Crowd
 from legal.effects import Effect
 from legal.guard import KindLimits, Refusal, check_offer
 from legal.terms import Baseline, Citation, OfferTerms
 from partners.kinds import BenefitKind
+from partners.limits import Limit, limits_of
+from partners.quotas import EVER
 from partners.rulebook import Rulebook, with_published
-from partners.tables import baselines, catalogue_state, offers, partners, quotas
+from partners.tables import baselines, catalogue_state, grants, offers, partners, quotas
 from scoring.model import Model
+
+BENEFIT_CHECK = "benefit-check"
+"""The purpose for which a code is verified."""
+Predicate = tuple[int, str, str, str]
+"""Partner, service, model and the lowest grade: what is granted."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Partner:
     place: str
     sector: str
     name: str
+    status: str = "LIVE"
+    """Of its onboarding; its offers are open while it is LIVE."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +62,27 @@ class Offer:
     passing_grades: frozenset[str]
     limit_per_person: int | None
     has_quota: bool
+    """Whether uses of it take a unit of quota that is never filled again."""
     history: tuple[Baseline, ...]
     """How the standard service has stood, oldest first."""
     refusals: tuple[Refusal, ...] = ()
     """Why the guard closed it, if it did."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """The terms of its kind, as stored."""
+    limits: tuple[Limit, ...] = ()
+    """Besides `limit_per_person` and the quota."""
+    budget_fen: int | None = None
+    most_fen: int | None = None
+    """The most that one use may cost the budget; there is one where there is a budget."""
+    exclusive_group: str = ""
+    """Of this partner's offers in one group a subject gets one."""
+    priority: int = 0
+    crowd: Crowd | None = None
+    """Who would get the standard service, as last counted on a simulated population; None: not counted yet."""
+    signed: frozenset[str] = frozenset()
+    """Keys of the reviews that a person answers for, see `legal.case.review_key`."""
+    is_granted: bool = True
+    """Whether its partner may ask about it: see `partners.grants`."""
 
     def is_published(self, on: date) -> bool:
         """Whether it was approved and has not ended by that day; it may open later."""
@@ -64,7 +91,8 @@ class Offer:
 
     def is_open(self, on: date) -> bool:
         """Whether the benefit can be had on that day."""
-        return self.is_published(on) and self.terms.opens_on <= on and not self.refusals
+        begun = self.is_published(on) and self.terms.opens_on <= on
+        return begun and self.partner.status == "LIVE" and not self.refusals
 
 
 @dataclass(frozen=True)
@@ -154,14 +182,16 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
     version = await catalogue_version(connection)
     rulebook = await with_published(connection, rulebook)
     found = {
-        row.id: Partner(row.id, row.place, row.sector, row.name) for row in await connection.execute(select(partners))
+        row.id: Partner(row.id, row.place, row.sector, row.name, row.status)
+        for row in await connection.execute(select(partners))
     }
     history: dict[int, list[Baseline]] = defaultdict(list)
     for row in await connection.execute(select(baselines).order_by(baselines.c.offer_id, baselines.c.in_force_from)):
         history[row.offer_id].append(baseline_of(row))
-    limited = set((await connection.scalars(select(quotas.c.offer_id))).all())
+    limited = set((await connection.scalars(select(quotas.c.offer_id).where(quotas.c.bucket == EVER))).all())
+    granted = await _granted(connection)
     drafts = [
-        _offer(row, rulebook, found[row.partner_id], history[row.id], limited=row.id in limited, on=on)
+        _offer(row, rulebook, found[row.partner_id], history[row.id], limited=row.id in limited, granted=granted, on=on)
         for row in await connection.execute(select(offers).order_by(offers.c.id))
     ]
     judged = {
@@ -169,6 +199,14 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
         for offer in drafts
     }
     return Catalogue(version=version, on=on, partners=found, offers=judged, rulebook=rulebook)
+
+
+async def _granted(connection: AsyncConnection) -> Set[Predicate]:
+    """What partners may ask: which service goes by which grade of which model."""
+    held = select(grants.c.partner_id, grants.c.service, grants.c.model, grants.c.threshold).where(
+        grants.c.purpose == BENEFIT_CHECK, grants.c.revoked_at.is_(None)
+    )
+    return {(row.partner_id, row.service, row.model, row.threshold) for row in await connection.execute(held)}
 
 
 def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, baseline: Baseline) -> OfferTerms:
@@ -189,7 +227,13 @@ def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, bas
         budget=row.budget,
         standard_lanes_unchanged=row.standard_lanes_unchanged,
         baseline=baseline,
-        basic_public_service=kind.protected_service,
+        notice=row.notice,
+        measure=row.measure,
+        group=row.exclusive_group,
+        priority=row.priority,
+        conditions=tuple(row.conditions),
+        basic_public_service=kind.protected_service or row.basic_public_service,
+        statutory_right=row.statutory_right,
         opens_on=row.opens_on,
         closes_on=row.closes_on,
         published=row.status == "approved",
@@ -197,7 +241,14 @@ def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, bas
 
 
 def _offer(
-    row: Any, rulebook: Rulebook, partner: Partner, history: list[Baseline], *, limited: bool, on: date
+    row: Any,
+    rulebook: Rulebook,
+    partner: Partner,
+    history: list[Baseline],
+    *,
+    limited: bool,
+    granted: Set[Predicate],
+    on: date,
 ) -> Offer:
     model, kind = rulebook.models.get(row.model, on), rulebook.kinds[row.kind]
     return Offer(
@@ -214,6 +265,15 @@ def _offer(
         limit_per_person=row.limit_per_person,
         has_quota=limited,
         history=tuple(history),
+        details=row.details,
+        limits=limits_of(row.limits),
+        budget_fen=row.budget_fen,
+        most_fen=row.most_fen,
+        exclusive_group=row.exclusive_group,
+        priority=row.priority,
+        crowd=Crowd(row.crowd["standard"], row.crowd["without_adverse"]) if row.crowd else None,
+        signed=frozenset(review["key"] for review in row.signed_reviews),
+        is_granted=(partner.id, kind.code, model.id, row.threshold) in granted,
     )
 
 
@@ -238,4 +298,7 @@ def refusals_of(offer: Offer, *, among: Iterable[Offer], rulebook: Rulebook, on:
         protected=rulebook.protected[offer.partner.place],
         kind=kind_limits(offer.kind),
         on=on,
+        measures=rulebook.measures[offer.partner.place],
+        crowd=offer.crowd,
+        signed=offer.signed,
     )

@@ -139,6 +139,9 @@ async def write_decision(
         "expires_at": expires_at,
         "reserved": applies and offer.has_quota,
         "lapsed": False,
+        "account": asked.account,
+        "holds": None,
+        "voided_at": None,
     }
     seen = _access_event(asked, code)
     seen |= {"outcome": outcome.value, "why_not": [reason.value for reason in reasons], "receipt": receipt}

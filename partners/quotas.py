@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.errors import ExpectedError
 from partners.tables import OF_VERIFICATION, quotas, redemptions, verifications
 
+EVER = "ever"
+"""The bucket of an offer that is never filled again."""
+
 
 class QuotaExhausted(ExpectedError):
     """Nothing left of an offer, for anybody."""
@@ -38,7 +41,7 @@ async def take_unit(connection: AsyncConnection, *, offer_id: int, now: datetime
 async def _take(connection: AsyncConnection, offer_id: int) -> bool:
     taken = await connection.execute(
         update(quotas)
-        .where(quotas.c.offer_id == offer_id, quotas.c.taken < quotas.c.cap)
+        .where(quotas.c.offer_id == offer_id, quotas.c.bucket == EVER, quotas.c.taken < quotas.c.cap)
         .values(taken=quotas.c.taken + 1)
     )
     return taken.rowcount == 1
@@ -63,4 +66,8 @@ async def sweep_person(connection: AsyncConnection, *, subject_id: int, offer_id
 
 async def give_back(connection: AsyncConnection, *, offer_id: int, units: int = 1) -> None:
     """Return units that were reserved or redeemed."""
-    await connection.execute(update(quotas).where(quotas.c.offer_id == offer_id).values(taken=quotas.c.taken - units))
+    await connection.execute(
+        update(quotas)
+        .where(quotas.c.offer_id == offer_id, quotas.c.bucket == EVER)
+        .values(taken=quotas.c.taken - units)
+    )

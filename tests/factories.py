@@ -21,6 +21,7 @@ from api.context import State
 from api.identity.bearer import issue_token
 from api.ids import public_id
 from core.database import Database, metadata
+from core.identifiers import new_id
 from core.integrity import reseal, sealed
 from core.keys import Keys, new_key_file
 from core.migrations import migrate
@@ -28,7 +29,7 @@ from core.places import ROOT
 from core.settings import Settings
 from partners.accounts import Role
 from partners.rulebook import Rulebook, load_rulebook
-from partners.tables import accounts, baselines, offers, partners, quotas
+from partners.tables import accounts, baselines, grants, offers, partners, quotas
 from scoring.subjects import SubjectKind, subject_row
 from scoring.tables import credit_records, enrollments, facts, subjects
 
@@ -120,9 +121,12 @@ async def build_city(database: Database, keys: Keys) -> None:
             await connection.execute(insert(accounts).values(id=name, role=Role.PARTNER.value, partner_id=number))
         for number, offer in enumerate(OFFERS.values(), 1):
             await _add_offer(connection, number, offer)
-        for role in (Role.OPERATOR, Role.REVIEWER, Role.AUDITOR, Role.PROVIDER, Role.CLERK):
+        await connection.execute(insert(grants), granted_rows())
+        for role in (Role.OPERATOR, Role.REVIEWER, Role.AUDITOR, Role.PROVIDER, Role.CLERK, Role.AGENCY):
             await connection.execute(insert(accounts).values(id=role.value, role=role.value))
         await connection.execute(insert(accounts).values(id="operator-2", role=Role.OPERATOR.value))
+        desk = {"id": "representative", "role": Role.REPRESENTATIVE.value, "partner_id": 1}
+        await connection.execute(insert(accounts).values(desk))
         await connection.execute(
             insert(accounts).values(id="ended", role=Role.PARTNER.value, partner_id=1, ended_at=NOON)
         )
@@ -140,6 +144,27 @@ async def _fill(connection: Any, number: int, name: str, role: Role, given: dict
     for fact, value in given.get("facts", {}).items():
         values = {"subject_id": number, "name": fact, "value": value, "observed_on": NOON.date()}
         await connection.execute(insert(facts).values(sealed(connection, facts, values)))
+
+
+def granted_rows() -> list[dict[str, Any]]:
+    """What the partners may ask: whatever they have an offer for."""
+    held = {
+        (list(PARTNERS).index(offer["partner"]) + 1, offer.get("kind", "tourism"), offer.get("model", "xiangxinfen"))
+        for offer in OFFERS.values()
+    }
+    return [
+        {
+            "id": new_id(),
+            "partner_id": partner_id,
+            "service": service,
+            "purpose": "benefit-check",
+            "model": model,
+            "threshold": "A",
+            "granted_by": "operator",
+            "granted_at": NOON,
+        }
+        for partner_id, service, model in sorted(held)
+    ]
 
 
 async def _add_offer(connection: Any, number: int, offer: dict[str, Any]) -> None:

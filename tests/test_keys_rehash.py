@@ -15,8 +15,7 @@ import pytest
 from factories import ENTERPRISES, NOON, PEOPLE, City, open_city, resident_id
 from sqlalchemy import Column, LargeBinary, insert, select, update
 
-import scoring.cases.tables
-import scoring.intake.tables  # noqa: F401  # every table there is
+import partners.schema  # noqa: F401  # every table there is
 from core import resealing
 from core.database import metadata
 from core.files import open_files

@@ -1,0 +1,1 @@
+"""From a first application to leaving the alliance: documents, steps, keys and what a key may do."""

@@ -1,0 +1,2 @@
+"""Where partners try things: synthetic people, faults on demand, a clock to move.
+It has a database and keys of its own."""

@@ -1,0 +1,1 @@
+"""Telling partners what has happened: endpoints, events, deliveries."""
