@@ -19,18 +19,36 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.checkpointing import PATH as CHECKPOINTS
 from api.checkpointing import checkpointing, checkpoints
 from api.context import State
+from api.downloads import downloads
 from api.escalation import escalating
 from api.execution import Operations
 from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
 from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
+from api.identity.partner_key import METADATA, TokenEndpoint
+from api.identity.partner_key import PATH as SIGN_IN
 from api.limits import Limits
+from api.notices import triggering
+from api.offer_proof import PATH as OFFERS_PROOF
+from api.offer_proof import PublishedProof
+from api.open_data import READERS as AGENCIES
+from api.open_data import fetch_index, fetch_list
 from api.pages import CONSOLE
+from api.partner_keys import watching_keys
 from api.reloading import reloading
 from api.reports import check_page
+from api.sandbox import open_sandbox, sandbox_routes, sandboxed
 from api.schema import ACCESS, SCHEMA
 from api.sending import sending
+from api.settlement import READERS as SETTLED
+from api.settlement import fetch_file, settling
 from api.uploads import Uploads
+from api.usage import READERS as OVERSEERS
+from api.usage import fetch_usage, reporting_use
+from api.watching_offers import watching_offers
+from api.watching_orders import watching_orders
+from api.watching_rates import watching_rates
+from api.webhook_sending import sending_webhooks
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database
@@ -42,7 +60,21 @@ from partners.rulebook import load_rulebook
 from scoring.issuers import load_issuers
 
 log = logging.getLogger("xinyi.http")
-PATHS = frozenset({"/graphql", "/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/intake", CHECKPOINTS})
+PATHS = frozenset(
+    {
+        "/graphql",
+        "/healthz",
+        "/readyz",
+        "/sandbox/graphql",
+        "/sandbox/oauth/token",
+        "/metrics",
+        "/.well-known/jwks.json",
+        "/intake",
+        CHECKPOINTS,
+        OFFERS_PROOF,
+        SIGN_IN,
+    }
+)
 
 
 def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> State:
@@ -69,18 +101,34 @@ def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
     """The ASGI application for these settings; `clock` gives the present instant."""
     state = open_state(settings, clock=clock)
+    state.sandbox = open_sandbox(settings, rulebook=state.rulebook, clock=clock)
     is_demo = settings.environment == "demo"
     limits = Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst)
     tokens = BearerTokens(state.keys, issuer=settings.issuer)
     operations = Operations(SCHEMA._schema, ACCESS, introspection=is_demo)
     endpoint = GraphQLEndpoint(state, operations, tokens, limits, console=is_demo)
     uploads = Uploads(state, tokens, limits)
+    signing_in = TokenEndpoint(state, limits)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with state.database.reading() as connection:
             await state.refresh_catalogue(connection)
-        async with reloading(state.keys), checkpointing(state), sending(state), escalating(state):
+        async with (
+            reloading(state.keys),
+            checkpointing(state),
+            sending(state),
+            escalating(state),
+            watching_offers(state),
+            watching_rates(state),
+            watching_orders(state),
+            sandboxed(state),
+            watching_keys(state),
+            sending_webhooks(state),
+            settling(state),
+            triggering(state),
+            reporting_use(state),
+        ):
             yield
         await state.database.close()
         await state.cache.close()
@@ -97,9 +145,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/metrics", metrics),
             Route("/.well-known/jwks.json", jwks),
             Route(CHECKPOINTS, checkpoints),
+            Route(SIGN_IN, signing_in.answer, methods=["POST"]),
+            Route(METADATA, signing_in.metadata),
+            Route(OFFERS_PROOF, PublishedProof(state).serve),
             Route("/intake", uploads.load, methods=["POST"]),
             Route("/intake/{batch}/quarantine", uploads.quarantine),
             Route("/reports/{id}/{sha256}", check_page(state, limits)),
+            *(sandbox_routes(state.sandbox, is_demo=is_demo) if state.sandbox else ()),
+            Route("/settlement/{name}", downloads(state, tokens, limits, fetch_file, to=SETTLED)),
+            Route("/usage/{name}", downloads(state, tokens, limits, fetch_usage, to=OVERSEERS)),
+            Route("/open-data", downloads(state, tokens, limits, fetch_index, to=AGENCIES)),
+            Route("/open-data/{name}", downloads(state, tokens, limits, fetch_list, to=AGENCIES)),
             *(CONSOLE if is_demo else ()),
         ],
         lifespan=lifespan,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.types import Info as StrawberryInfo
@@ -25,6 +26,10 @@ from partners.decisions import Verifier
 from partners.rulebook import Rulebook
 from scoring.issuers import Issuer
 
+if TYPE_CHECKING:
+    from api.rehearsal import Rehearsal
+    from api.sandbox import SandboxState
+
 
 @dataclass
 class State:
@@ -40,6 +45,10 @@ class State:
     """Who may push results, by id."""
     files: Files | None = None
     """Where evidence and uploads are kept; None where the deployment takes none."""
+    sandbox: SandboxState | None = None
+    """What partners try things in; None where there is none, and in the sandbox itself."""
+    rehearsal: Rehearsal | None = None
+    """Makes things go wrong on demand: in the sandbox alone."""
     catalogue: Catalogue = field(init=False)
     verifier: Verifier = field(init=False)
 
@@ -53,7 +62,8 @@ class State:
 
     async def refresh_catalogue(self, connection: AsyncConnection) -> Catalogue:
         """Read the catalogue again, for today, and with it the models published by now."""
-        self.catalogue = await load_catalogue(connection, self.rulebook, on=day_of(self.clock()))
+        known = getattr(self, "catalogue", None)
+        self.catalogue = await load_catalogue(connection, self.rulebook, on=day_of(self.clock()), known=known)
         self.rulebook = self.catalogue.rulebook
         return self.catalogue
 
@@ -73,6 +83,8 @@ class Context:
     claims: Claims | None
     now: datetime
     request_id: str
+    remote: str = ""
+    """The address that the request came from."""
     lookups: int = 0
     """Public look-ups of this document so far."""
     _principal: Principal | None = None

@@ -10,15 +10,15 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 
-from api.permissions import ANYONE, STAFF, access
+from api.permissions import ANYONE, REPRESENTATIVE, STAFF, access
 from core.errors import BadInput, ExpectedError, Unavailable
 from core.identifiers import mask_text
-from partners.offers import OfferUnlawful
+from partners.offers.life import OfferUnlawful
 
 log = logging.getLogger("xinyi.api")
 
 
-@strawberry.type(description="A rule of the guard that an offer breaks.", directives=access(STAFF))
+@strawberry.type(description="A rule of the guard that an offer breaks.", directives=access(STAFF, REPRESENTATIVE))
 class Refusal:
     """For those who prepare offers."""
 
@@ -36,7 +36,9 @@ class Problem:
     code: str = strawberry.field(description="Stable code, never renamed.")
     message: str = strawberry.field(description="What happened, why, and what to do next.")
     refusals: list[Refusal] = strawberry.field(
-        default_factory=list, description="With OFFER_UNLAWFUL: each rule broken.", directives=access(STAFF)
+        default_factory=list,
+        description="With OFFER_UNLAWFUL or OFFER_NEEDS_REVIEW: each rule.",
+        directives=access(STAFF, REPRESENTATIVE),
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from contextlib import suppress
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.context import State
 from core.errors import Unavailable
+from partners.webhooks.log import count_open
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter("xinyi_requests_total", "Requests by path and status.", ["path", "status"], registry=REGISTRY)
+WEBHOOKS = Gauge("xinyi_webhooks", "Deliveries waiting, and given up for now.", ["state"], registry=REGISTRY)
 SECONDS = Histogram("xinyi_request_seconds", "Time to answer, in seconds.", ["path"], registry=REGISTRY)
 
 
@@ -33,8 +37,15 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready" if is_ready else "not ready", **found}, 200 if is_ready else 503)
 
 
-async def metrics(_: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """`/metrics`, for Prometheus."""
+    state: State = request.app.state.xinyi
+    # While the database is away the counts stay as they were.
+    with suppress(Unavailable):
+        async with state.database.reading() as connection:
+            counts = await count_open(connection)
+        for name, count in counts._asdict().items():
+            WEBHOOKS.labels(name).set(count)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
 

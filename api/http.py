@@ -75,7 +75,8 @@ class GraphQLEndpoint:
         except ExpectedError as error:
             body = _refusal(error.message, code=error.code)
             return _response(body, _STATUS.get(error.code, 400), media or JSON, request_id)
-        context = Context(state=self._state, claims=claims, now=now, request_id=request_id)
+        remote = request.client.host if request.client else ""
+        context = Context(state=self._state, claims=claims, now=now, request_id=request_id, remote=remote)
         answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
         status = 200
         if not answer.ran and media == GRAPHQL_JSON:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from uuid import UUID
 
 from core.errors import BadInput
+from core.identifiers import public_id
 
-
-def public_id(type_name: str, key: int | UUID) -> str:
-    """The id that clients see of a row."""
-    return b64encode(f"{type_name}:{key}".encode()).decode()
+__all__ = ["any_key", "key_of", "public_id", "uuid_of"]
 
 
 def _decode(given: str) -> tuple[str, str]:

@@ -41,7 +41,15 @@ def _answered(resolver: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
                 log.warning("unavailable", exc_info=error)
             return problem_of(error)
 
-    return run
+    @functools.wraps(resolver)
+    async def rehearsed(*args: Any, **kwargs: Any) -> Any:
+        context: Context = kwargs["info"].context
+        if context.state.rehearsal is None:
+            return await run(*args, **kwargs)
+        answering = functools.partial(run, *args, **kwargs)
+        return await context.state.rehearsal.around(context, resolver.__name__, kwargs["input"], answering)
+
+    return rehearsed
 
 
 async def _note_acting(context: Context, action: str) -> None:

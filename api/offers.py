@@ -9,14 +9,16 @@ from typing import Annotated
 import strawberry
 
 from api.context import Context, Info
+from api.grants import HOLDERS, Grant, OfferGrant, offer_grant, partner_grants
 from api.ids import public_id
 from api.node import Node
 from api.pagination import After, First, PageInfo, cursor_of, number_after, page_info, page_size
-from api.permissions import ANYONE, PARTNER, STAFF, access
+from api.permissions import ANYONE, PARTNER, REPRESENTATIVE, STAFF, access
 from core.errors import Forbidden
 from partners import catalogue
 from partners.kinds import BenefitKind as Kind
 from partners.kinds import benefit_kinds
+from partners.offers.diff import told_details
 
 KindCode = Annotated[str | None, strawberry.argument(description="Code of a kind, for these alone.")]
 """The `kind` of a list of offers."""
@@ -43,6 +45,21 @@ class Partner(Node):
         """Open offers only, by id."""
         return offer_page((await current(info.context)).open_of(self.held.id), first, after)
 
+    @strawberry.field(
+        description="What it may ask, or once might; null for another partner's.", directives=access(HOLDERS)
+    )
+    async def grants(self, info: Info) -> list[Grant] | None:
+        """Oldest first."""
+        return await partner_grants(info.context, self.held.id)
+
+
+@strawberry.type(description="One of the terms of an offer, to be read.", directives=access(ANYONE))
+class OfferDetail:
+    """What the kind of benefit asks to be stated."""
+
+    label: str = strawberry.field(description="What it is.")
+    value: str = strawberry.field(description="How much, how long, which.")
+
 
 @strawberry.type(description="Something a partner adds to its standard service.", directives=access(ANYONE))
 class Offer(Node):
@@ -55,7 +72,21 @@ class Offer(Node):
     standard_service: str = strawberry.field(description="What everybody gets, with or without a code.")
     benefit: str = strawberry.field(description="What is added.")
     partner: Partner = strawberry.field(description="Who gives it.")
-    status: str = strawberry.field(description="submitted, approved, refused or closed.", directives=access(STAFF))
+    status: str = strawberry.field(
+        description="draft, submitted, changes-requested, approved, paused, closed or withdrawn.",
+        directives=access(STAFF, REPRESENTATIVE),
+    )
+
+    @strawberry.field(description="What its partner is told of whoever shows a code; null while it may not ask.")
+    def grant(self, info: Info) -> OfferGrant | None:
+        """To be read before consenting."""
+        return offer_grant(info.context, self.held)
+
+    @strawberry.field(description="The terms of its kind, line by line; none where none were stated.")
+    def details(self) -> list[OfferDetail]:
+        """As a citizen reads them."""
+        found = told_details(self.held.kind, self.held.details)
+        return [OfferDetail(label=label, value=value) for label, value in found]
 
 
 @strawberry.type(description="An offer in a page (Relay).", directives=access(ANYONE))

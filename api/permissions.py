@@ -45,6 +45,9 @@ class Audience(Enum):
     AUDITOR = strawberry.enum_value(Role.AUDITOR.value, description="Looks at what was done.")
     PROVIDER = strawberry.enum_value(Role.PROVIDER.value, description="A body that provides credit information.")
     CLERK = strawberry.enum_value(Role.CLERK.value, description="Serves people at a window or terminal.")
+    APPLICANT = strawberry.enum_value(
+        Role.APPLICANT.value, description="Has applied for a partnership, and is not qualified yet."
+    )
     REPRESENTATIVE = strawberry.enum_value(
         Role.REPRESENTATIVE.value, description="Deals with the operator for a partner: application, keys, offers."
     )
@@ -62,6 +65,7 @@ AUDITOR = (Audience.AUDITOR,)
 CLERK = (Audience.CLERK,)
 REPRESENTATIVE = (Audience.REPRESENTATIVE,)
 AGENCY = (Audience.AGENCY,)
+APPLICANT = (Audience.APPLICANT,)
 
 
 @strawberry.schema_directive(

@@ -1,26 +1,76 @@
-"""Operators' work: bringing a partner in, submitting an offer, approving somebody else's."""
+"""Preparing offers and letting them pass: drafts, submissions, revisions, approval by somebody else. One thing to know:
+all is judged beside the catalogue of this very transaction, and nobody else changes it meanwhile."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import strawberry
 
-from api.context import Info
+from api.context import Context, Info
 from api.errors import Problem
 from api.ids import key_of
 from api.mutations import mutation
+from api.offer_input import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    DraftOfferInput,
+    OfferInput,
+    SubmitOfferInput,
+    draft_in,
+)
+from api.offer_work import OfferWork, work_of
 from api.offers import Offer, Partner, offer_of, partner_of
-from api.permissions import OPERATOR, STAFF
-from api.scalars import Fen
+from api.permissions import OPERATOR, REPRESENTATIVE, REVIEWER, STAFF
 from api.verification import checked_text
-from core.errors import BadInput
-from legal.terms import Baseline, Citation
-from partners.offers import OfferDraft, approve_offer, submit_offer
+from core.errors import Forbidden
+from partners.accounts import Role
+from partners.catalogue import lock_catalogue
+from partners.offers.drafts import (
+    draft_offer,
+    edit_offer,
+    revise_offer,
+    submit_draft,
+    submit_offer,
+    withdraw_offer,
+)
+from partners.offers.life import Desk
+from partners.offers.queue import read_entry
+from partners.offers.review import approve_offer, request_changes, sign_review
 from partners.registry import register_partner
 
-LONGEST_NAME, LONGEST_TEXT, MOST_ENTRIES = 100, 500, 50
+PREPARERS = (*OPERATOR, *REPRESENTATIVE)
+"""Operators for any partner; a representative for its own alone."""
+
+
+@asynccontextmanager
+async def desk_of(context: Context) -> AsyncIterator[Desk]:
+    """A transaction in which the caller acts on offers: any partner's, or a representative's own."""
+    state = context.state
+    async with state.database.transaction() as connection:
+        principal = await context.principal(connection)
+        if principal.role is Role.REPRESENTATIVE and principal.partner_id is None:
+            raise Forbidden
+        await lock_catalogue(connection)
+        yield Desk(
+            connection,
+            actor=principal.account,
+            catalogue=await state.current_catalogue(connection),
+            now=context.now,
+            partner_id=principal.partner_id if principal.role is Role.REPRESENTATIVE else None,
+        )
+
+
+async def as_it_stands(context: Context, offer_id: int) -> OfferWork:
+    """The offer's work after an act, as everybody sees it now."""
+    async with context.state.database.reading() as connection:
+        known = await context.state.current_catalogue(connection)
+        entry = await read_entry(connection, offer_id, catalogue=known, partner_id=None)
+    if entry is None:
+        raise LookupError(f"offer {offer_id} was written and is not there")
+    return work_of(entry, known)
 
 
 @strawberry.input(description="An organisation that joins the incentive alliance.")
@@ -33,51 +83,62 @@ class RegisterPartnerInput:
     uscc: str = strawberry.field(description="Its unified social credit code (GB 32100).")
 
 
-@strawberry.input(description="The standard service: the same for everybody, with or without a code.")
-class BaselineInput:
-    """Structured, dated and sourced, so that it can be compared with a later one."""
-
-    price_fen: Fen | None = strawberry.field(default=None, description="Price in 分; null where it is free.")
-    deposit_fen: Fen | None = strawberry.field(default=None, description="Deposit in 分; null where there is none.")
-    days: int | None = strawberry.field(default=None, description="Working days it takes; null where at once.")
-    documents: list[str] = strawberry.field(default_factory=list, description="Papers to bring.")
-    queue: str = strawberry.field(default="first-come", description="none, first-come, appointment …")
-    code_required: bool = strawberry.field(default=False, description="Whether a code is asked for first: may not be.")
-    source_title: str = strawberry.field(description="Title of the list or public terms that set it.")
-    source_clause: str = strawberry.field(default="", description="Clause, where there is one.")
-    in_force_from: date = strawberry.field(description="Since when it has been so.")
-
-
-@strawberry.input(description="An offer on top of a standard service.")
-class SubmitOfferInput:
-    """For `submitOffer`."""
-
-    partner_id: strawberry.ID = strawberry.field(description="Whose offer.")
-    kind: str = strawberry.field(description="Code of the kind: loan, tourism, medical …")
-    model: str = strawberry.field(description="The one score model it goes by.")
-    threshold: str = strawberry.field(description="Code of the lowest grade that gets the benefit.")
-    title: str = strawberry.field(description="Title, in neutral words.")
-    standard_service: str = strawberry.field(description="What everybody gets.")
-    benefit: str = strawberry.field(description="What is added.")
-    effects: list[str] = strawberry.field(description="What sort of addition: fee-reduction, deposit-waiver …")
-    baseline: BaselineInput = strawberry.field(description="The standard service in figures.")
-    opens_on: date = strawberry.field(description="First day.")
-    closes_on: date | None = strawberry.field(default=None, description="First day on which it is closed.")
-    payer: str = strawberry.field(default="partner", description="Who bears the cost.")
-    budget: str = strawberry.field(default="", description="Name of the budget or sponsor, where there is one.")
-    standard_lanes_unchanged: bool = strawberry.field(
-        default=False, description="Declared: lanes, places and quotas open to everybody stay as they were."
-    )
-    also_open_to: list[str] = strawberry.field(default_factory=list, description="Places besides the partner's own.")
-    quota: int | None = strawberry.field(default=None, description="How many in all.")
-    limit_per_person: int | None = strawberry.field(default=None, description="How many for one subject.")
-
-
 @strawberry.input(description="Which offer to approve.")
 class ApproveOfferInput:
     """For `approveOffer`."""
 
     offer_id: strawberry.ID = strawberry.field(description="An offer that somebody else submitted.")
+
+
+@strawberry.input(description="A version that waits, as it shall be from now on.")
+class EditOfferInput:
+    """For `editOffer`."""
+
+    offer_id: strawberry.ID = strawberry.field(description="The offer.")
+    offer: OfferInput = strawberry.field(description="All of it, changed or not.")
+
+
+@strawberry.input(description="A draft to submit.")
+class SubmitDraftInput:
+    """For `submitDraft`."""
+
+    offer_id: strawberry.ID = strawberry.field(description="An offer with a draft, or sent back for changes.")
+
+
+@strawberry.input(description="Another version of an offer that is given.")
+class ReviseOfferInput:
+    """For `reviseOffer`."""
+
+    offer_id: strawberry.ID = strawberry.field(description="The offer.")
+    offer: OfferInput = strawberry.field(description="All of it, changed or not.")
+    reason: str = strawberry.field(description="What for.")
+
+
+@strawberry.input(description="An offer, and why this is done.")
+class OfferActInput:
+    """For acts that need a reason."""
+
+    offer_id: strawberry.ID = strawberry.field(description="The offer.")
+    reason: str = strawberry.field(description="Why.")
+
+
+@strawberry.input(description="A version to take back.")
+class WithdrawOfferInput(OfferActInput):
+    """For `withdrawOffer`."""
+
+
+@strawberry.input(description="A submitted version to send back.")
+class RequestOfferChangesInput(OfferActInput):
+    """For `requestOfferChanges`."""
+
+
+@strawberry.input(description="What a reviewer answers for, by name.")
+class SignOfferReviewInput:
+    """For `signOfferReview`."""
+
+    offer_id: strawberry.ID = strawberry.field(description="The offer.")
+    key: str = strawberry.field(description="The key of the opinion, as the offer's work shows it.")
+    reason: str = strawberry.field(description="Why it is lawful.")
 
 
 RegisterPartnerResult = Annotated[
@@ -89,51 +150,14 @@ SubmitOfferResult = Annotated[
 ApproveOfferResult = Annotated[
     Offer | Problem, strawberry.union("ApproveOfferResult", description="The offer approved, or why not.")
 ]
+OfferWorkResult = Annotated[
+    OfferWork | Problem, strawberry.union("OfferWorkResult", description="The offer as it stands now, or why not.")
+]
 
 
-def _optional_text(name: str, value: str, longest: int = LONGEST_NAME) -> str:
-    return checked_text(name, value, longest) if value else ""
-
-
-def _list(name: str, values: list[str], most: int) -> tuple[str, ...]:
-    if len(values) > most:
-        raise BadInput(f"{name} 最多 {most} 项。请删减。")
-    return tuple(dict.fromkeys(checked_text(name, value, LONGEST_NAME) for value in values))
-
-
-def _draft(given: SubmitOfferInput) -> OfferDraft:
-    standard = given.baseline
-    return OfferDraft(
-        partner_id=key_of(given.partner_id, "Partner"),
-        kind=given.kind,
-        model=given.model,
-        threshold=given.threshold,
-        title=checked_text("title", given.title, LONGEST_NAME),
-        standard_service=checked_text("standardService", given.standard_service, LONGEST_TEXT),
-        benefit=checked_text("benefit", given.benefit, LONGEST_TEXT),
-        effects=_list("effects", given.effects, MOST_ENTRIES),
-        baseline=Baseline(
-            price_fen=standard.price_fen,
-            deposit_fen=standard.deposit_fen or 0,
-            days=standard.days,
-            documents=_list("documents", standard.documents, MOST_ENTRIES),
-            queue=checked_text("queue", standard.queue, 20),
-            code_required=standard.code_required,
-            source=Citation(
-                _optional_text("sourceTitle", standard.source_title),
-                _optional_text("sourceClause", standard.source_clause),
-            ),
-            in_force_from=standard.in_force_from,
-        ),
-        opens_on=given.opens_on,
-        closes_on=given.closes_on,
-        payer=given.payer,
-        budget=_optional_text("budget", given.budget),
-        standard_lanes_unchanged=given.standard_lanes_unchanged,
-        also_open_to=_list("alsoOpenTo", given.also_open_to, MOST_ENTRIES),
-        quota=given.quota,
-        limit_per_person=given.limit_per_person,
-    )
+def reason_in(given: str) -> str:
+    """A reason, short and printable."""
+    return checked_text("reason", given, LONGEST_TEXT)
 
 
 @strawberry.type
@@ -155,36 +179,73 @@ class PublishingMutations:
                 uscc=input.uscc,
                 rulebook=state.rulebook,
                 now=context.now,
+                is_demo=state.settings.environment == "demo",
             )
         return partner_of(partner)
 
-    @mutation(description="Submit an offer for approval by somebody else.", to=OPERATOR)
+    @mutation(description="Submit an offer for approval by somebody else.", to=PREPARERS)
     async def submit_offer(self, info: Info, input: SubmitOfferInput) -> SubmitOfferResult:  # noqa: A002
         """The guard looks first; what it refuses is not kept."""
-        context, state = info.context, info.context.state
-        async with state.database.transaction() as connection:
-            principal = await context.principal(connection)
-            offer = await submit_offer(
-                connection,
-                actor=principal.account,
-                draft=_draft(input),
-                catalogue=await state.current_catalogue(connection),
-                rulebook=state.rulebook,
-                now=context.now,
-            )
+        async with desk_of(info.context) as desk:
+            offer = await submit_offer(desk, draft_in(input))
         return offer_of(offer)
 
     @mutation(description="Approve an offer that somebody else submitted.", to=STAFF)
     async def approve_offer(self, info: Info, input: ApproveOfferInput) -> ApproveOfferResult:  # noqa: A002
         """The guard looks again, as things stand today."""
-        context, state = info.context, info.context.state
-        async with state.database.transaction() as connection:
-            principal = await context.principal(connection)
-            offer = await approve_offer(
-                connection,
-                actor=principal.account,
-                offer_id=key_of(input.offer_id, "Offer"),
-                rulebook=state.rulebook,
-                now=context.now,
-            )
+        async with desk_of(info.context) as desk:
+            offer = await approve_offer(desk, key_of(input.offer_id, "Offer"))
         return offer_of(offer)
+
+    @mutation(description="Keep a draft; whether it is lawful is told and asked for at submitting.", to=PREPARERS)
+    async def draft_offer(self, info: Info, input: DraftOfferInput) -> OfferWorkResult:  # noqa: A002
+        """The same draft kept twice is one."""
+        async with desk_of(info.context) as desk:
+            offer_id = await draft_offer(desk, draft_in(input))
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(description="Change a draft, or what was sent back; its editor becomes an author.", to=PREPARERS)
+    async def edit_offer(self, info: Info, input: EditOfferInput) -> OfferWorkResult:  # noqa: A002
+        """What is in force stays so."""
+        async with desk_of(info.context) as desk:
+            offer_id = await edit_offer(desk, key_of(input.offer_id, "Offer"), draft_in(input.offer))
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(description="Submit a draft or a revision for approval by somebody else.", to=PREPARERS)
+    async def submit_draft(self, info: Info, input: SubmitDraftInput) -> OfferWorkResult:  # noqa: A002
+        """The guard looks first; what it refuses stays a draft."""
+        async with desk_of(info.context) as desk:
+            offer_id = await submit_draft(desk, key_of(input.offer_id, "Offer"))
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(
+        description="Begin another version of an offer; the present one is given until it is approved.", to=PREPARERS
+    )
+    async def revise_offer(self, info: Info, input: ReviseOfferInput) -> OfferWorkResult:  # noqa: A002
+        """As a draft."""
+        async with desk_of(info.context) as desk:
+            draft, reason = draft_in(input.offer), reason_in(input.reason)
+            offer_id = await revise_offer(desk, key_of(input.offer_id, "Offer"), draft, reason=reason)
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(description="Take back a version that waits, as one of its authors.", to=PREPARERS)
+    async def withdraw_offer(self, info: Info, input: WithdrawOfferInput) -> OfferWorkResult:  # noqa: A002
+        """What is in force stays so."""
+        async with desk_of(info.context) as desk:
+            offer_id = await withdraw_offer(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(description="Send a submitted version back for changes.", to=STAFF)
+    async def request_offer_changes(self, info: Info, input: RequestOfferChangesInput) -> OfferWorkResult:  # noqa: A002
+        """By somebody else than its authors."""
+        async with desk_of(info.context) as desk:
+            offer_id = await request_changes(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
+        return await as_it_stands(info.context, offer_id)
+
+    @mutation(description="Answer by name for what a machine cannot judge.", to=REVIEWER)
+    async def sign_offer_review(self, info: Info, input: SignOfferReviewInput) -> OfferWorkResult:  # noqa: A002
+        """Holds while the terms stay as they are."""
+        async with desk_of(info.context) as desk:
+            key = checked_text("key", input.key, 64)
+            offer_id = await sign_review(desk, key_of(input.offer_id, "Offer"), key=key, reason=reason_in(input.reason))
+        return await as_it_stands(info.context, offer_id)

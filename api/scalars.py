@@ -37,24 +37,24 @@ FEN = strawberry.scalar(
 """How `Fen` is written in the schema."""
 
 
-def _show(kind: type[Enum], description: str, **values: str) -> None:
+def show_enum(kind: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
     """Put an enum of the domain into the schema, each of its values described."""
-    definition: Any = strawberry.enum(kind, description=description)
+    definition: Any = strawberry.enum(kind, name=name, description=description)
     for value in definition.__strawberry_definition__.values:
         value.description = values[value.name]
 
 
-_show(
+show_enum(
     SubjectKind,
     "What a credit subject is.",
     PERSON="A natural person.",
     ENTERPRISE="A legal person or other organisation, an individual business included.",
 )
-_show(
+show_enum(
     Outcome,
     "What a partner is told. There is no third answer about a person.",
     BENEFIT_APPLIES="The standard service and, on top of it, the benefit.",
     STANDARD_SERVICE="The standard service, as everybody gets it.",
 )
 
-__all__ = ["FEN", "Fen", "Outcome", "SubjectKind"]
+__all__ = ["FEN", "Fen", "Outcome", "SubjectKind", "show_enum"]

@@ -8,32 +8,54 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api.access import AccessQueries
+from api.alarms import AlarmMutations, AlarmQueries
 from api.audit import AuditQueries
 from api.case_requests import CaseRequestQueries, CaseRequests
 from api.casework import CaseworkMutations
+from api.conformance import ConformanceMutations, ConformanceQueries
 from api.consenting import ConsentMutations
 from api.consents import ConsentQueries
 from api.context import Info
 from api.governance import GovernanceMutations, GovernanceQueries
+from api.grants import GrantMutations
 from api.ids import any_key
 from api.intake import IntakeQueries
+from api.labels import LabelMutations, LabelQueries
 from api.leaving import LeavingMutations
+from api.lending import LoanMutations
+from api.loan_figures import LoanFigureQueries
+from api.loans import LoanQueries
 from api.mandates import MandateMutations, MandateQueries
+from api.memberships import MembershipQueries
 from api.models import ModelQueries
 from api.node import Node
+from api.notices import NoticeMutations
+from api.offer_work import OfferWorkQueries
 from api.offers import OfferQueries, find_offer, find_partner
+from api.onboarding import OnboardingMutations
+from api.ordering import OrderMutations
+from api.orders import OrderQueries
+from api.outcomes import OutcomeMutations
+from api.partner_keys import PartnerKeyMutations, PartnerKeyQueries
 from api.permissions import ANYONE, AccessRules, Audience, access
 from api.publication import PublicationQueries
 from api.publishing import PublishingMutations
+from api.queries import QueryRightMutations, QueryRightQueries
 from api.records import RecordMutations
 from api.registered import leads_to
 from api.registry import RegistryMutations, RegistryQueries
 from api.reports import ReportMutations, ReportQueries
 from api.results import ResultMutations
+from api.sandbox_acts import SandboxMutations
 from api.scalars import FEN, Fen
+from api.settlement import SettlementQueries
+from api.standing_offers import StandingOfferMutations
 from api.statistics import StatisticsQueries
 from api.subjects import SubjectMutations, SubjectQueries, signed_in_subject
+from api.usage import UsageQueries
 from api.verification import VerificationMutations
+from api.webhook_acts import WebhookMutations
+from api.webhooks import WebhookQueries
 from api.worklists import WorklistQueries
 from core.errors import BadInput, Unauthenticated
 
@@ -42,6 +64,7 @@ from core.errors import BadInput, Unauthenticated
 class Query(
     SubjectQueries,
     OfferQueries,
+    OfferWorkQueries,
     StatisticsQueries,
     ModelQueries,
     GovernanceQueries,
@@ -55,6 +78,18 @@ class Query(
     CaseRequestQueries,
     WorklistQueries,
     IntakeQueries,
+    MembershipQueries,
+    PartnerKeyQueries,
+    AlarmQueries,
+    SettlementQueries,
+    UsageQueries,
+    QueryRightQueries,
+    WebhookQueries,
+    ConformanceQueries,
+    LabelQueries,
+    OrderQueries,
+    LoanQueries,
+    LoanFigureQueries,
 ):
     """All queries."""
 
@@ -92,6 +127,7 @@ class Mutation(
     SubjectMutations,
     VerificationMutations,
     PublishingMutations,
+    StandingOfferMutations,
     ResultMutations,
     GovernanceMutations,
     RegistryMutations,
@@ -102,6 +138,19 @@ class Mutation(
     RecordMutations,
     ReportMutations,
     LeavingMutations,
+    OnboardingMutations,
+    PartnerKeyMutations,
+    AlarmMutations,
+    NoticeMutations,
+    OutcomeMutations,
+    QueryRightMutations,
+    WebhookMutations,
+    SandboxMutations,
+    ConformanceMutations,
+    LabelMutations,
+    OrderMutations,
+    LoanMutations,
+    GrantMutations,
 ):
     """All mutations."""
 

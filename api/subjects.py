@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
 
-from api.access import AccessEventConnection, WhyNot, access_log, why_not_of
+from api.access import AccessEventConnection, WhyNot, access_log
 from api.case_requests import cases_of
 from api.cases import CreditCaseConnection
 from api.consents import ConsentConnection, consents_page
 from api.context import Context, Info
 from api.errors import Problem
 from api.ids import public_id
+from api.loans import LoanFields
 from api.mandates import Mandate, mandates_for
 from api.mutations import mutation
 from api.node import Node
+from api.notices import NoticeFields
 from api.offers import KindCode, Offer, offer_of, page_of
+from api.orders import OrderFields
 from api.pagination import After, First, PageInfo
 from api.permissions import ANYONE, SUBJECT, access
 from api.records import RecordFields
@@ -25,7 +28,9 @@ from api.registered import SubjectEnd, end_of
 from api.scalars import SubjectKind
 from api.scores import Known, Score, score_of
 from core.errors import ExpectedError
-from partners.standing import SubjectStanding, read_standing, reasons_for, score_participant
+from partners import catalogue
+from partners.next_steps import in_words, next_step
+from partners.standing import Judged, SubjectStanding, judge_offers, read_standing, score_participant
 from scoring.subjects import enroll_subject
 
 
@@ -36,6 +41,19 @@ class Benefit:
     offer: Offer = strawberry.field(description="The offer.")
     available: bool = strawberry.field(description="Whether it would apply now.")
     why_not: list[WhyNot] = strawberry.field(description="Empty where it applies.")
+    next_step: str | None = strawberry.field(
+        description="The nearest thing to do, in plain Chinese; null where it applies."
+    )
+
+
+def _benefit(offer: catalogue.Offer, judged: Judged, held: SubjectStanding, *, on: date) -> Benefit:
+    score = next((score for score in held.scores if score.model == offer.model.id), None)
+    return Benefit(
+        offer=offer_of(offer),
+        available=not judged.reasons,
+        why_not=[WhyNot(code=one.value, message=in_words(one, judged, on=on)) for one in judged.reasons],
+        next_step=next_step(judged, offer, score, on=on),
+    )
 
 
 @strawberry.type(description="A benefit in a page (Relay).", directives=access(SUBJECT))
@@ -55,7 +73,7 @@ class BenefitConnection:
 
 
 @strawberry.type(description="A credit subject as it sees itself.", directives=access(SUBJECT))
-class CreditSubject(RecordFields, Node):
+class CreditSubject(RecordFields, NoticeFields, OrderFields, LoanFields, Node):
     """The citizen, or the enterprise an agent acts for."""
 
     held: strawberry.Private[SubjectStanding]
@@ -73,13 +91,12 @@ class CreditSubject(RecordFields, Node):
         context = info.context
         known = context.state.catalogue
         page = page_of(known.open_for(subject_kind=self.held.kind, kind=kind), first, after)
-        reasons = await reasons_for(context.state.database, self.held, offers=page.offers, now=context.now)
+        judged = await judge_offers(
+            context.state.database, self.held, offers=page.offers, catalogue=known, now=context.now
+        )
         edges = [
-            BenefitEdge(
-                cursor=cursor,
-                node=Benefit(offer=offer_of(offer), available=not why, why_not=[why_not_of(one) for one in why]),
-            )
-            for cursor, offer, why in zip(page.cursors, page.offers, reasons, strict=True)
+            BenefitEdge(cursor=cursor, node=_benefit(offer, one, self.held, on=known.on))
+            for cursor, offer, one in zip(page.cursors, page.offers, judged, strict=True)
         ]
         return BenefitConnection(edges=edges, page_info=page.info)
 

@@ -1,4 +1,4 @@
-"""The main path: a code is shown, scanned, decided about, redeemed and, if need be, reversed."""
+"""The main path: a code is shown, scanned, decided about, redeemed or released and, if need be, reversed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.identifiers import holds_resident_id
 from partners import answers
 from partners.codes import issue_code, open_code
 from partners.decisions import Scan
-from partners.redemption import redeem_benefit, reverse_redemption
+from partners.redemption import redeem_benefit, release_verification, reverse_redemption
 from partners.standing import read_standing
 from partners.verification import OfferClosed, verify_credit_code
 
@@ -59,6 +59,14 @@ class Redemption:
     redeemed_at: datetime = strawberry.field(description="When.")
 
 
+@strawberry.type(description="A verified benefit was given back unused.", directives=access(PARTNER))
+class ReleasedVerification:
+    """Result of `releaseVerification`."""
+
+    id: strawberry.ID = strawberry.field(description="Id of the verification.")
+    released_at: datetime = strawberry.field(description="From when nothing is reserved for it any more.")
+
+
 @strawberry.type(description="A redemption was taken back.", directives=access(PARTNER))
 class ReversedRedemption:
     """Result of `reverseRedemption`."""
@@ -91,7 +99,17 @@ class RedeemBenefitInput:
 
     request_id: str = strawberry.field(description="Your id of this request: 1 to 128 characters, the same on a retry.")
     verification_id: strawberry.ID = strawberry.field(description="The verification, at most ten minutes old.")
-    amount_fen: Fen | None = strawberry.field(default=None, description="Amount in 分, where there is one.")
+    amount_fen: Fen | None = strawberry.field(
+        default=None, description="Amount in 分, where there is one; needed where the offer has a budget."
+    )
+
+
+@strawberry.input(description="A verified benefit that will not be used.")
+class ReleaseVerificationInput:
+    """For `releaseVerification`."""
+
+    request_id: str = strawberry.field(description="Your id of this request: 1 to 128 characters, the same on a retry.")
+    verification_id: strawberry.ID = strawberry.field(description="The verification.")
 
 
 @strawberry.input(description="Taking a redemption back.")
@@ -111,6 +129,10 @@ VerifyCreditCodeResult = Annotated[
 ]
 RedeemBenefitResult = Annotated[
     Redemption | Problem, strawberry.union("RedeemBenefitResult", description="The redemption, or why not.")
+]
+ReleaseVerificationResult = Annotated[
+    ReleasedVerification | Problem,
+    strawberry.union("ReleaseVerificationResult", description="From when nothing is reserved, or why not."),
 ]
 ReverseRedemptionResult = Annotated[
     ReversedRedemption | Problem, strawberry.union("ReverseRedemptionResult", description="The reversal, or why not.")
@@ -192,6 +214,7 @@ class VerificationMutations:
                 lineage=state.rulebook.lineage,
                 verifier=state.verifier,
                 now=context.now,
+                most_offers=state.settings.offers_per_person,
             )
         if isinstance(answer, answers.Problem):
             return Problem(code=answer.code, message=answer.message)
@@ -225,7 +248,32 @@ class VerificationMutations:
             return Problem(code=answer.code, message=answer.message)
         return Redemption(id=strawberry.ID(public_id("Redemption", answer.id)), redeemed_at=answer.at)
 
-    @mutation(description="Take a redemption back; its unit of quota is free again.", to=PARTNER)
+    @mutation(description="Give a verified benefit back unused, before its ten minutes are over.", to=PARTNER)
+    async def release_verification(
+        self,
+        info: Info,
+        input: ReleaseVerificationInput,  # noqa: A002
+    ) -> ReleaseVerificationResult:
+        """What it held of quota, limits and budget is free at once; doing so again changes nothing."""
+        context, state = info.context, info.context.state
+        request_id = checked_text("requestId", input.request_id, LONGEST_REQUEST_ID)
+        verification_id = uuid_of(input.verification_id, "Verification")
+        partner_id = await _partner(context)
+        async with state.database.transaction() as connection:
+            answer = await release_verification(
+                connection,
+                account=context.signed_in().account,
+                partner_id=partner_id,
+                request_id=request_id,
+                verification_id=verification_id,
+                keys=state.keys,
+                now=context.now,
+            )
+        if isinstance(answer, answers.Problem):
+            return Problem(code=answer.code, message=answer.message)
+        return ReleasedVerification(id=strawberry.ID(public_id("Verification", answer.id)), released_at=answer.at)
+
+    @mutation(description="Take a redemption back; what it took of quota, limits and budget is free again.", to=PARTNER)
     async def reverse_redemption(self, info: Info, input: ReverseRedemptionInput) -> ReverseRedemptionResult:  # noqa: A002
         """For orders that were cancelled or entered by mistake."""
         context, state = info.context, info.context.state

@@ -20,6 +20,7 @@ from time import monotonic
 import uvloop
 
 from benchmarks.audit import bench_audit
+from benchmarks.catalogue import bench_offers
 from benchmarks.city import DURABLE, City, Postgres, build, durable_postgres
 from benchmarks.compare import Counter, Different, check_leaves, check_same, decisions, profiles, rows_written
 from benchmarks.costs import cost_of
@@ -28,6 +29,7 @@ from benchmarks.load import Measured, WrongAnswer, ask, measure
 from benchmarks.population import bench_population
 from benchmarks.processes import ENTRANTS, OURS, Running, cores, on_cores, start
 from benchmarks.profiling import profile
+from benchmarks.redeem import bench_redeem
 from benchmarks.report import cost_table, speed_table, targets_met
 from benchmarks.wire import Ask, Dialect
 from core.clock import utc_now
@@ -181,7 +183,9 @@ def describe(city: City, postgres: Postgres, server_cores: list[int], load_cores
 APART: Mapping[str, Callable[..., bool]] = {
     "audit": bench_audit,
     "intake": bench_intake,
+    "offers": bench_offers,
     "population": bench_population,
+    "redeem": bench_redeem,
 }
 """What is measured without a running server."""
 

@@ -138,7 +138,7 @@ async def _people(database: Database, settings: Settings, keys: Keys, rulebook: 
         partner_accounts = {
             row.partner_id: row.id
             for row in await connection.execute(
-                select(accounts.c.id, accounts.c.partner_id).where(accounts.c.partner_id.is_not(None))
+                select(accounts.c.id, accounts.c.partner_id).where(accounts.c.role == Role.PARTNER.value)
             )
         }
     taking_part = [

@@ -105,7 +105,9 @@ def free_port() -> int:
         return port
 
 
-def start(entrant: Entrant, settings: Mapping[str, str], log: Path, *, on: Sequence[int] = ()) -> Running:
+def start(
+    entrant: Entrant, settings: Mapping[str, str], log: Path, *, on: Sequence[int] = (), patience: float = START_SECONDS
+) -> Running:
     """Start a server on the cores `on` and wait until it answers; what it writes goes to the file `log`."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XINYI_", "PG"))}
@@ -118,7 +120,7 @@ def start(entrant: Entrant, settings: Mapping[str, str], log: Path, *, on: Seque
             stderr=subprocess.STDOUT,
         )
     running = Running(entrant, process, port, log)
-    give_up_at = time.monotonic() + START_SECONDS
+    give_up_at = time.monotonic() + patience
     while not _answers(port):
         if process.poll() is not None or time.monotonic() > give_up_at:
             running.stop()

@@ -60,6 +60,7 @@ def demo(port: int, data: Path | None) -> None:
         f"  地址    http://{HOST}:{port}/graphql(用浏览器打开即可试写查询)\n"
         f"  令牌    {_program()} demo-token citizen --n 1{shown}\n"
         f"          可换成:{'、'.join(ROLES)};请求时加上 Authorization: Bearer 令牌\n"
+        f"  沙箱    http://{HOST}:{port}/sandbox/graphql(合作机构联调,见 docs/sandbox.md)\n"
         f"  数据    {folder.path}\n"
         f"按 Ctrl-C 停止,数据会保留。"
     )

@@ -1,16 +1,25 @@
-"""`xinyi guard prove|verify` and `xinyi receipt verify`: what anybody can check again, without a server."""
+"""`xinyi guard check|prove|verify` and `xinyi receipt verify`. One thing to know: what anybody can check for
+themselves, without a server; `check` needs no database either."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+from tqdm import tqdm
 
 from cli.deployment import deployment, open_database
-from core.clock import day_of, utc_now
+from cli.output import complain, day_given
+from core.clock import day_of, today, utc_now
 from core.errors import ExpectedError
 
 if TYPE_CHECKING:
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
     from partners.catalogue import Catalogue
     from partners.rulebook import Rulebook
 
-AUDIENCE = "xinyi-proof"
 LARGEST_PROOF = 50_000_000
 LARGEST_RECEIPT = 8192
 DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹。")
@@ -51,7 +59,7 @@ def prove(data: Path | None, out: Path | None) -> None:
     from core.keys import load_keys
     from core.signing import sign
     from legal.proof import build_proof
-    from partners.proof import decider, proof_catalogue
+    from partners.proof import AUDIENCE, decider, proof_catalogue
 
     settings = deployment(data)
     catalogue, rulebook = asyncio.run(_read_catalogue(settings))
@@ -76,6 +84,68 @@ def prove(data: Path | None, out: Path | None) -> None:
     click.echo(f"定理成立:{told}。", err=True)
 
 
+@guard.command()
+@click.argument("file", required=False, type=click.Path())
+@click.option("--on", metavar="YYYY-MM-DD", help="按哪一天的清单判断,默认为上海时间的今天。")
+def check(file: str | None, on: str | None) -> int:
+    """判断 FILE(默认标准输入)中每一行所描述的优惠:JSON 行进,JSON 行出。"""
+    day = today() if on is None else day_given(on, "--on")
+    try:
+        source = nullcontext(sys.stdin.buffer) if file in {None, "-"} else open(str(file), "rb")  # noqa: SIM115
+    except OSError as error:
+        return complain("UNREADABLE_FILE", f"读不到 {file}({error.strerror})。请检查路径与权限", exit_code=1)
+    judged = _judge_lines(day)
+    bad = 0
+    with source as lines:
+        for number, line in enumerate(tqdm(lines, desc="guard", delay=1, disable=None, leave=False)):
+            content = line.removeprefix(BOM_UTF8) if number == 0 else line
+            if content.strip():
+                answer = judged(content)
+                bad += "error" in answer
+                sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+    if bad:
+        return complain("BAD_LINES", f"有 {bad} 行无法判断,原因见各行的 error。其余各行已正常作答", exit_code=1)
+    return 0
+
+
+def _judge_lines(day: date) -> Callable[[bytes], dict[str, Any]]:
+    """Judges one line at a time by the national lists, or by those of the place that the line's texts name."""
+    from core.places import load_places
+    from core.settings import jurisdictions_folder
+    from legal.described import BadDescription, judge, read_description
+    from legal.protected import load_protected
+    from partners.kinds import benefit_kinds
+
+    places, kinds = load_places(jurisdictions_folder()), benefit_kinds()
+    lists = {code: load_protected(places, code) for code in places}
+    # 湖南省邵阳市 is spoken of as 邵阳.
+    names = {re.split("[省市县区]", places[code].name.rstrip("省市县区"))[-1]: code for code in places}
+
+    def judged(line: bytes) -> dict[str, Any]:
+        try:
+            content = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return _bad(None, "BAD_JSON", "这一行不是有效的 JSON。每行应是一个完整的 JSON 对象。")
+        if not isinstance(content, dict):
+            return _bad(None, "BAD_LINE", '这一行不是 JSON 对象。每行应形如 {"id": "…", "subject": "person", …}。')
+        known = content.get("id")
+        try:
+            offer = read_description(content)
+        except BadDescription as error:
+            return _bad(known, error.code, error.message)
+        place = next((code for name, code in names.items() if name in offer.spoken), "cn")
+        kind = kinds.get(offer.kind)
+        found = judge(offer, protected=lists[place], kind_protected=kind.protected_service if kind else None, on=day)
+        return {"id": known, "verdict": found.verdict, "rules": list(found.rules), "message": found.message}
+
+    return judged
+
+
+def _bad(known: object, code: str, message: str) -> dict[str, Any]:
+    return {"id": known, "error": {"code": code, "message": message}}
+
+
 @guard.command("verify")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @DATA
@@ -84,7 +154,7 @@ def verify_proof(file: Path, data: Path | None, jwks: Path | None) -> None:
     """复核一份证明:签名、输入哈希,以及对现有目录重新求证的结果。"""
     from core.signing import SignatureInvalid, unproved_claims, verify
     from legal.proof import recheck
-    from partners.proof import decider, proof_catalogue
+    from partners.proof import AUDIENCE, decider, proof_catalogue
 
     token = read_signed(file, LARGEST_PROOF)
     settings = deployment(data)

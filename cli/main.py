@@ -30,6 +30,7 @@ COMMANDS = {
     "model": "cli.model:model",
     "models": "cli.score:models",
     "outbox": "cli.results:outbox",
+    "partner": "cli.partner:partner",
     "population": "cli.population:population",
     "receipt": "cli.guard:receipt",
     "report": "cli.report:report",
@@ -38,6 +39,7 @@ COMMANDS = {
     "score": "cli.score:score",
     "serve": "cli.serve:serve",
     "subject": "cli.subject:subject",
+    "settlement": "cli.settlement:settlement",
     "statistics": "cli.statistics:statistics",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from base64 import b64encode
 from datetime import date
 from operator import mul
 from uuid import UUID
@@ -18,6 +19,11 @@ from core.errors import BadInput
 def new_id() -> UUID:
     """A fresh row id: UUIDv7, so that rows lie in the order in which they were made."""
     return uuid7()
+
+
+def public_id(type_name: str, key: int | UUID) -> str:
+    """The id that clients see of a row (Relay global object identification): opaque, with its type inside."""
+    return b64encode(f"{type_name}:{key}".encode()).decode()
 
 
 def check_resident_id(number: str) -> str:

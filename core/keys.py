@@ -42,7 +42,9 @@ SIGNING: tuple[SigningPurpose, ...] = get_args(SigningPurpose)
 SEALING: tuple[SealingPurpose, ...] = get_args(SealingPurpose)
 SECRET: tuple[SecretPurpose, ...] = (*SEALING, *get_args(HashingPurpose))
 SUITES: tuple[Suite, ...] = get_args(Suite)
-PUBLIC: tuple[SigningPurpose, ...] = ("receipt", "proof", "results", "audit", "consent", "report")
+PUBLIC: tuple[SigningPurpose, ...] = (
+    "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement",
+)  # fmt: skip
 """Purposes whose signatures others check."""
 SEALING_BYTES = {"A256GCM": 32, "SM4-GCM": 16}
 HASHING_BYTES = {"HS256": 32, "HMAC-SM3": 32}

@@ -51,6 +51,8 @@ SEALED_COLUMNS = (
     SealedColumn("cases", "answer_sealed"),
     SealedColumn("case_steps", "reason_sealed"),
     SealedColumn("case_files", "title_sealed"),
+    SealedColumn("webhook_endpoints", "secret_sealed"),
+    SealedColumn("webhook_endpoints", "former_secret_sealed"),
 )
 """All of them, whichever module their table is in."""
 

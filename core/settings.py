@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     """Requests a second that one account may make in the long run."""
     rate_burst: int = Field(default=1000, ge=1)
     """Requests that one account may make at once."""
+    offers_per_person: int = Field(default=5, ge=1)
+    """How many of its offers a partner may ask about one person within ten minutes."""
+    sandbox_database_url: str | None = None
+    """A database for partners to try things in, apart from the live one; without it there is no sandbox."""
+    sandbox_keys_file: Path | None = None
+    """The sandbox's own key file, made if absent; by default beside the other one, `sandbox-` before its name."""
     issuers: Path | None = None
     """The file that says who may push results, of which models and for which places; without it nobody may."""
     upstream_url: str | None = None
@@ -47,6 +53,8 @@ class Settings(BaseSettings):
     receivers: Annotated[Mapping[str, str], NoDecode] = {}
     """Where notices go, by the receiver's name, as YAML or JSON: `{"name": "https://…"}`. `overseer` hears of overdue
     cases, the others of changes to records that they were given."""
+    partner_key_days: int = Field(default=398, ge=1, le=398)
+    """How many days a partner's key lasts at most; it ends by itself."""
     files: str | None = None
     """Where evidence and uploads are kept, sealed: a folder, or `s3://bucket/prefix`; without it none are taken."""
     files_endpoint: str | None = None

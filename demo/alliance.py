@@ -7,14 +7,14 @@ Names are invented and say so; prices and terms are examples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from demo.people import CITY_NAMES, COUNTIES, WORDS, city_of, make_uscc
 from legal.effects import Effect
 from legal.terms import Baseline, Citation
-from partners.offers import OfferDraft
+from partners.offers.content import OfferDraft, baseline_values, offer_values
 
 SECTOR_SIZES = {"bank": 14, "hospital": 13, "scenic": 13}
 SECTOR_NAMES = {"bank": "银行", "hospital": "医院", "scenic": "景区"}
@@ -24,6 +24,9 @@ MODELS = {
     ("guangdong-huizhou", "person"): "huixinma-person",
     ("guangdong-huizhou", "enterprise"): "huixinma-enterprise",
 }
+
+PRODUCTS = ("银税互动", "税易贷", "税融通", "税银通", "政采贷")
+"""What the banks' first offers are about, in turn."""
 
 OPENED = timedelta(days=180)
 BASELINE_AGE = timedelta(days=3 * 365)
@@ -74,12 +77,9 @@ def make_offers(member: Member, on: date) -> list[OfferDraft]:
 
 def offer_rows(draft: OfferDraft, offer_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """The rows for `offers` and `baselines` of an approved draft; its quota is a row of its own."""
-    values = asdict(draft)
-    baseline, _ = values.pop("baseline"), values.pop("quota")
-    source = baseline.pop("source")
     return (
-        {"id": offer_id, "version": 1, "status": "approved", **values},
-        {"offer_id": offer_id, **baseline, "source_title": source["title"], "source_clause": source["clause"]},
+        {"id": offer_id, "version": 1, "status": "approved", **offer_values(draft)},
+        baseline_values(offer_id, draft.baseline),
     )
 
 
@@ -124,6 +124,13 @@ def _bank(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service="按本行公示的利率、担保方式和审批时限申请,是否放款由本行依风险政策审查并说明理由。",
         benefit="年利率在公示利率之下再减 30 个基点。",
         effects=(Effect.FEE_REDUCTION,),
+        details={
+            "product": PRODUCTS[desk.member.n % len(PRODUCTS)],
+            "largest_amount_fen": 500_000_000,
+            "longest_months": 36,
+            "rate_off_basis_points": 30,
+            "decision_days": 10,
+        },
     )
     yield desk.offer(
         "loan",
@@ -133,6 +140,7 @@ def _bank(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service="按本行公示的利率、担保方式和审批时限申请,最长期限三年。",
         benefit="最长期限由三年延至五年。",
         effects=(Effect.LONGER_TERM,),
+        details={"product": "公积金信易贷", "largest_amount_fen": 300_000_000, "longest_months": 60},
         quota=50 + 10 * desk.member.n,
     )
     yield desk.offer(
@@ -143,6 +151,12 @@ def _bank(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service="按本行公示的利率、材料清单和审批时限申请小额贷款。",
         benefit="收入说明可在签约后十日内补齐。",
         effects=(Effect.PAPERS_LATER,),
+        details={
+            "product": "农户小额贷款",
+            "for_whom": ["farmer"],
+            "largest_amount_fen": 10_000_000,
+            "longest_months": 24,
+        },
         limit_per_person=2,
     )
 

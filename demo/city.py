@@ -26,9 +26,9 @@ from demo.people import PERSONS, make_enterprises, make_persons
 from demo.records import RECORDS, Known, known_of_enterprise, known_of_person, permits, record_row
 from partners.accounts import Role
 from partners.catalogue import BENEFIT_CHECK, bump_catalogue
-from partners.offers import OfferDraft
+from partners.offers.content import OfferDraft, content_of
 from partners.rulebook import Rulebook
-from partners.tables import accounts, baselines, grants, offer_steps, offers, partners, quotas
+from partners.tables import accounts, baselines, grants, offer_steps, offer_versions, offers, partners, quotas
 from scoring.catalogue import Catalogue
 from scoring.engine import Record
 from scoring.inputs import Inputs, inputs_row
@@ -83,6 +83,7 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
         offers,
         baselines,
         offer_steps,
+        offer_versions,
         quotas,
         grants,
         accounts,
@@ -135,6 +136,18 @@ def _add_alliance(rows: Rows, on: date) -> None:
                 }
                 for step, (status, actor, reason) in enumerate(steps, 1)
             ]
+            rows[offer_versions].append(
+                {
+                    "offer_id": offer_id,
+                    "version": 1,
+                    "status": "approved",
+                    "content": content_of(draft),
+                    "author": "operator-1",
+                    "created_at": submitted_at,
+                    "decided_by": "operator-2",
+                    "decided_at": submitted_at + timedelta(days=7),
+                }
+            )
 
 
 def _granted(member: Member, drafts: list[OfferDraft], at: datetime) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The demo city in a folder: `xinyi.db` and `keys.json`. One thing to know: the database is built beside its place and
 moved there when whole, so a folder that was interrupted has none, and the next start builds it again.
 
-Nothing inside names the folder: stop the server, and the folder may be copied elsewhere and used there.
+The sandbox's own two, `sandbox.db` and `sandbox-keys.json`, are made by the server when they are first needed. Nothing
+inside names the folder: stop the server, and the folder may be copied elsewhere and used there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from core.keys import complete_key_file, load_keys, new_key_file
 from core.settings import Settings, read_settings
 
 DEFAULT = Path("var")
-DATABASE, KEYS, FILES = "xinyi.db", "keys.json", "files"
+DATABASE, SANDBOX, KEYS, FILES = "xinyi.db", "sandbox.db", "keys.json", "files"
 UNFINISHED = ".unfinished-"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 
@@ -86,6 +87,8 @@ def _settings(folder: Path, database: Path) -> Settings:
         database_url=f"sqlite+aiosqlite:///{database}",
         redis_url=None,
         keys_file=folder / KEYS,
+        sandbox_database_url=f"sqlite+aiosqlite:///{folder / SANDBOX}",
+        sandbox_keys_file=None,
         files=str(folder / FILES),
         places=(),
     )

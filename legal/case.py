@@ -4,14 +4,18 @@ an offer (is it protected, what do its texts say) is worked out here once, so th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from hashlib import sha256
+from re import Pattern
 
 from legal.conditions import is_plain
+from legal.deniability import Crowd
 from legal.effects import Effect
+from legal.measures import Measure, MeasureList
 from legal.protected import Entry, ProtectedList, named_in
-from legal.terms import Baseline, Citation, KindLimits, Ladder, OfferTerms
+from legal.terms import Baseline, Citation, KindLimits, Ladder, OfferTerms, canonical, plain
 from legal.words import Field, Reading, Verdict, normal
 
 
@@ -25,6 +29,16 @@ class Refusal:
     verdict: Verdict = "unlawful"
 
 
+def review_key(terms: OfferTerms, refusal: Refusal) -> str:
+    """What somebody signs who answers for a `review`: SHA-256, in hex, of the terms as they stand and of the refusal.
+
+    The terms' being published or not is left out, so that signing holds through approval; any other change of the
+    terms, the standard service included, gives another key, and the review is open again.
+    """
+    told = canonical([plain(replace(terms, published=False)), refusal.rule, refusal.message])
+    return sha256(told).hexdigest()
+
+
 @dataclass(frozen=True)
 class Case:
     """An offer with all that is needed to judge it."""
@@ -36,6 +50,21 @@ class Case:
     protected: ProtectedList
     kind: KindLimits
     on: date
+    measures: MeasureList | None = None
+    """The place's published list; None: not judged here."""
+    crowd: Crowd | None = None
+    """Those who would get the standard service; None: not judged here."""
+
+    @cached_property
+    def measure(self) -> Measure | None:
+        """The measure of the place's list that the offer is given under; None: none covers it, or not judged here."""
+        if self.measures is None:
+            return None
+        terms = self.terms
+        covering = self.measures.covering(
+            kind=terms.kind, effects=self.effects, subject=terms.subject, payer=terms.payer, on=self.on
+        )
+        return next((one for one in covering if terms.measure in ("", one.id)), None)
 
     @cached_property
     def texts(self) -> dict[Field, str]:
@@ -82,3 +111,7 @@ class Case:
     def names(self, entries: tuple[Entry, ...]) -> Entry | None:
         """The entry of `entries` that any text of the offer names."""
         return named_in(entries, normal("。".join(self.texts.values())), on=self.on)
+
+    def says_any(self, wanted: Pattern[str]) -> bool:
+        """Whether any text of the offer holds such words."""
+        return any(wanted.search(normal(text)) for text in (*self.texts.values(), self.terms.notice))

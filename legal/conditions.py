@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from legal.effects import Effect
 from legal.terms import OfferTerms
 from legal.words import Verdict, Words, normal
 
@@ -18,6 +19,12 @@ def is_plain(condition: str) -> bool:
     """Whether a condition is in plain words, to be read like the other texts."""
     text = normal(condition).strip()
     return not (_AGE.fullmatch(text) or _GRADE.fullmatch(text) or text.startswith(("consent:", "provide:")))
+
+
+def grade_asked(condition: str) -> str | None:
+    """The grade of a condition `grade>=…`; None of any other."""
+    found = _GRADE.fullmatch(normal(condition).strip())
+    return found[2].strip() if found and found[1] == ">=" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,10 @@ def refused_conditions(terms: OfferTerms, words: Words) -> Iterator[RefusedCondi
             if grade[1] != ">=" or grade[2].strip() != normal(terms.threshold):
                 yield RefusedCondition(f"条件“{condition}”另设了等级要求。优惠只有一个门槛,请删去。", "unlawful")
         elif text.startswith("consent:"):
-            if not words.is_necessary_consent(text.removeprefix("consent:").strip()):
+            purpose = text.removeprefix("consent:").strip()
+            # Being praised in public is the benefit itself there, and needs the consent; it is the price of nothing.
+            praised = set(terms.effects) == {Effect.PUBLICITY} and words.is_consent_to_publicity(purpose)
+            if not praised and not words.is_necessary_consent(purpose):
                 yield RefusedCondition(f"条件“{condition}”用同意换优惠。同意须自愿且另行取得,请删去。", "unlawful")
         elif text.startswith("provide:"):
             wanted = text.removeprefix("provide:").strip()

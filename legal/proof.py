@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
 from core.clock import day_of
+from legal.groups import group_violations, groups_of
 from legal.guard import RULES, check_offer
+from legal.measures import MeasureList
 from legal.protected import ProtectedList
 from legal.terms import Baseline, KindLimits, Ladder, OfferTerms, canonical, fingerprint
-from legal.theorem import Decide, is_apart, outcomes_of, violations
+from legal.theorem import Decide, Outcomes, is_apart, outcomes_of, violations
 
 STATEMENT = {
     "additions-only": "每个人得到的,或者是标准服务,或者是标准服务加上优惠登记的增益",
     "earned": "没有任何记录的自然人恰好得到标准服务;谁也不比没有记录的人更差",
     "nothing-lost-outside": "没有加入、未成年、没有评价结果、未达门槛的,恰好得到标准服务",
-    "monotone": "等级更高的人,增益不会更少",
+    "monotone": "等级更高的人,增益不会更少;同组优惠择一的,整组也是如此",
     "guarded": "每项已发布的优惠都通过守则的全部规则",
 }
 """What is proved. Part of every proof, so that a proof of another statement is not taken for this one."""
@@ -41,6 +44,10 @@ class Catalogue:
     """By kind code."""
     protected: Mapping[str, ProtectedList]
     """By place."""
+    measures: Mapping[str, MeasureList]
+    """The published incentive measures, by place."""
+    signed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Reviews that a human has judged and answers for, by offer id."""
     baselines: Mapping[str, Sequence[Baseline]] = field(default_factory=dict)
     """History of the standard service, by offer id."""
 
@@ -64,17 +71,25 @@ def build_proof(catalogue: Catalogue, *, decide: Decide, issuer: str, issued_at:
         raise ValueError("two published offers share an id")
     on = day_of(issued_at)
     outcomes: dict[str, dict[str, list[str]]] = {}
+    all_given: dict[str, Outcomes] = {}
     failures: list[dict[str, str]] = []
     tried = 0
     for terms in published:
         ladder = catalogue.ladders[terms.model]
         given = outcomes_of(terms, ladder, decide)
         tried += len(given)
+        all_given[terms.offer] = given
         outcomes[terms.offer] = {s.name: sorted(map(str, added)) for s, added in given.items()}
         failures += [
             {"offer": terms.offer, "where": v.standing, "why": v.claim} for v in violations(terms, ladder, given)
         ]
         failures += _refused(catalogue, terms, ladder, on)
+    groups = groups_of(published)
+    for (_, group), members in groups.items():
+        failures += [
+            {"offer": members[0].offer, "where": f"{group}: {v.standing}", "why": v.claim}
+            for v in group_violations(members, catalogue.ladders, all_given)
+        ]
     return {
         "iss": issuer,
         "issued_at": issued_at.astimezone(UTC).isoformat(),
@@ -83,6 +98,7 @@ def build_proof(catalogue: Catalogue, *, decide: Decide, issuer: str, issued_at:
         "rules": [rule.id for rule in RULES],
         "inputs": _inputs(catalogue, published),
         "outcomes": outcomes,
+        "groups": {f"{partner}/{group}": [o.offer for o in members] for (partner, group), members in groups.items()},
         "apart": {o.offer: APART for o in published if is_apart(o)},
         "counts": {"offers": len(published), "outcomes": tried, "guard_checks": len(published) * len(RULES)},
         "failures": failures,
@@ -118,6 +134,8 @@ def _refused(catalogue: Catalogue, terms: OfferTerms, ladder: Ladder, on: date) 
         protected=catalogue.protected[terms.place],
         kind=catalogue.kinds[terms.kind],
         on=on,
+        measures=catalogue.measures[terms.place],
+        signed=catalogue.signed.get(terms.offer, frozenset()),
     )
     return [{"offer": terms.offer, "where": r.rule, "why": r.message} for r in refusals]
 
@@ -130,6 +148,12 @@ def _inputs(catalogue: Catalogue, published: Sequence[OfferTerms]) -> dict[str, 
         "models": {m: fingerprint(catalogue.ladders[m]) for m in sorted({o.model for o in published})},
         "kinds": {k: fingerprint(catalogue.kinds[k]) for k in sorted({o.kind for o in published})},
         "lists": {p: catalogue.protected[p].checksum for p in sorted({o.place for o in published})},
+        "measures": {p: catalogue.measures[p].checksum for p in sorted({o.place for o in published})},
+        "signed": {
+            o.offer: sha256("\n".join(sorted(signed)).encode()).hexdigest()
+            for o in published
+            if (signed := catalogue.signed.get(o.offer))
+        },
     }
 
 
@@ -140,6 +164,8 @@ _PLACES = {
     ("inputs", "models"): "评分模型 {} 的哈希",
     ("inputs", "kinds"): "种类 {} 的哈希",
     ("inputs", "lists"): "地方 {} 的保护清单哈希",
+    ("inputs", "measures"): "地方 {} 的激励措施清单哈希",
+    ("inputs", "signed"): "优惠 {} 的审定签署哈希",
     ("outcomes",): "优惠 {} 在情形“{}”下的结果",
 }
 

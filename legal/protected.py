@@ -24,6 +24,8 @@ class Entry(Document):
     name: str
     examples: tuple[str, ...] = ()
     keywords: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    """Of `papers_later_for_all`: the kinds of benefit in which a body of government handles applications."""
     in_force_from: date
     in_force_until: date | None = None
     """Exclusive."""

@@ -93,6 +93,12 @@ class OfferTerms:
     """The published list or tender notice that names a tie-break or bonus points (L4, L8)."""
     conditions: tuple[str, ...] = ()
     """What the benefit asks for beyond the grade: `age>=N`, `provide:…`, `consent:…`, or plain words."""
+    measure: str = ""
+    """Id of the measure of the place's published list that it is given under; empty: the one that covers it."""
+    group: str = ""
+    """Of the partner's offers of one group a person gets only one, see `legal.groups`; empty: no group."""
+    priority: int = 0
+    """Within the group the highest wins, then the lowest id."""
     basic_public_service: bool = False
     statutory_right: bool = False
     published: bool = False

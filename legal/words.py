@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
+from pydantic import Field as PydanticField
 
 from core.datafile import Document, RuleFile
 from core.places import Source
+from legal.effects import Effect
 
 FILE = "words.yaml"
 
@@ -53,6 +55,8 @@ class Phrase(Document):
     says: tuple[Regex, ...]
     unless: tuple[Regex, ...] = ()
     """What, in the same clause, makes it harmless."""
+    is_denial: bool = False
+    """It is itself a denial («无需本人同意»), so a denial in its clause does not excuse it."""
     why: str
     remedy: str
     source: Source | None = None
@@ -66,8 +70,20 @@ class _File(Document):
     reassurance: tuple[Regex, ...] = ()
     denial: tuple[Regex, ...] = ()
     credit_words: tuple[Regex, ...] = ()
+    differs: tuple[Regex, ...] = ()
+    figures: tuple[Regex, ...] = ()
+    effect_words: dict[Effect, tuple[Regex, ...]] = PydanticField(default_factory=dict)
     neutral_conditions: tuple[Regex, ...] = ()
     necessary_consents: tuple[Regex, ...] = ()
+    publicity_consents: tuple[Regex, ...] = ()
+    own_consent: tuple[Regex, ...] = ()
+    tie_break_matters: tuple[Regex, ...] = ()
+    tender_matters: tuple[Regex, ...] = ()
+    unchanged: tuple[Regex, ...] = ()
+    newly_added: tuple[Regex, ...] = ()
+    outsider_payers: tuple[Regex, ...] = ()
+    cited_lists: tuple[Regex, ...] = ()
+    ordinary_documents: tuple[Regex, ...] = ()
     phrases: tuple[Phrase, ...] = ()
 
 
@@ -91,7 +107,7 @@ class _Compiled:
 _NOTHING = re.compile(r"(?!)")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _INNER_BLANK = re.compile(r"(?<=[^\x00-\x7f])[ \t\u3000·•._*-]+(?=[^\x00-\x7f])")
-_SENTENCE = re.compile(r"[。;!?\n]+")
+_SENTENCE = re.compile(r"[。;!?\n]+|\.(?=\s|$)")
 _CLAUSE_END = re.compile(r"[,:]|(?<!不)但(?!是?不限于)|然而|不过|否则|却")
 
 
@@ -118,13 +134,35 @@ class Words:
     def __init__(self, files: Sequence[_File]) -> None:
         denial = [p for f in files for p in f.denial]
         self.phrases = tuple(p for f in files for p in f.phrases)
-        self._compiled = tuple(_Compiled(p, _any_of(p.says), _any_of([*p.unless, *denial])) for p in self.phrases)
+        self._compiled = tuple(
+            _Compiled(p, _any_of(p.says), _any_of([*p.unless, *([] if p.is_denial else denial)])) for p in self.phrases
+        )
         self._denial = _any_of(denial)
         self._credit_words = _any_of([p for f in files for p in f.credit_words])
         self._outsiders = _any_of([p for f in files for p in f.outsiders])
+        self._differs = _any_of([p for f in files for p in f.differs])
+        self.effect_words = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words.items()}
+        """Words by which a benefit shows that it is what it is called, by effect."""
+        self._figures = _any_of([p for f in files for p in f.figures])
         self._reassurance = _any_of([p for f in files for p in f.reassurance])
         self._neutral_conditions = _any_of([p for f in files for p in f.neutral_conditions])
         self._necessary_consents = _any_of([p for f in files for p in f.necessary_consents])
+        self._publicity_consents = _any_of([p for f in files for p in f.publicity_consents])
+        self.own_consent = _any_of([p for f in files for p in f.own_consent])
+        """Words by which somebody is praised in public only after agreeing."""
+        self.tie_break_matters = _any_of([p for f in files for p in f.tie_break_matters])
+        """What the law allows a tie-break in: funds, projects, awards (L4)."""
+        self.tender_matters = _any_of([p for f in files for p in f.tender_matters])
+        """What the law allows bonus points in: tenders and the like (L8)."""
+        self.unchanged = _any_of([p for f in files for p in f.unchanged])
+        """A text saying that what everybody uses stays as it is (L4)."""
+        self.newly_added = _any_of([p for f in files for p in f.newly_added])
+        """A text saying that capacity is new, not taken out of what there was (L4)."""
+        self.outsider_payers = _any_of([p for f in files for p in f.outsider_payers])
+        """Words for those who do not get the benefit, as its payers (L11)."""
+        self.cited_lists = _any_of([p for f in files for p in f.cited_lists])
+        """A published list or tender notice named in a text (L4, L8)."""
+        self._ordinary_documents = _any_of([p for f in files for p in f.ordinary_documents])
 
     def read(self, texts: Mapping[Field, str]) -> tuple[Reading, ...]:
         """Every phrase found, each once per field."""
@@ -156,23 +194,49 @@ class Words:
                 return sentence
         return None
 
-    def credit_named(self, text: str) -> str | None:
-        """A word about credit in a text that should have none, not denied and not reassuring; else None."""
+    def credit_named(self, text: str) -> tuple[str, str] | None:
+        """A word about credit in a text that should have none, not denied and not reassuring, and its sentence."""
         sentences: list[str] = _SENTENCE.split(normal(text))
         for sentence in sentences:
             for match in self._credit_words.finditer(sentence):
                 clause = _clause_around(sentence, *match.span())
                 if not self._denial.search(clause) and not self._reassurance.search(sentence):
-                    return match.group()
+                    return match.group(), sentence
+        return None
+
+    def says_who_gets_what(self, sentence: str) -> bool:
+        """Whether a sentence that divides people by credit also says that it goes differently for them."""
+        without = self._credit_words.sub("", self._outsiders.sub("", sentence))
+        return bool(self._differs.search(without))
+
+    def other_figures(self, text: str, standard: str) -> str | None:
+        """A figure named for those outside the offer that the standard service does not have; else None."""
+        usual = set(self._figures.findall(normal(standard)))
+        sentences: list[str] = _SENTENCE.split(normal(text))
+        for sentence in sentences:
+            for match in self._outsiders.finditer(sentence):
+                rest = re.split("[,:]", sentence[match.end() :])[0]
+                for figure in self._figures.finditer(rest):
+                    if figure.group() not in usual and not self._denial.search(rest):
+                        return match.group() + rest
         return None
 
     def is_neutral_condition(self, condition: str) -> bool:
         """Whether a condition in plain words is one of those anybody can meet (a ticket, a booking, an age)."""
-        return bool(self._neutral_conditions.fullmatch(normal(condition)))
+        text = normal(condition).strip()
+        return any(self._neutral_conditions.fullmatch(one) for one in (text, text.replace(" ", "")))
 
     def is_necessary_consent(self, purpose: str) -> bool:
         """Whether a consent is for checking this very offer, and for nothing else."""
         return bool(self._necessary_consents.fullmatch(normal(purpose)))
+
+    def is_ordinary_document(self, document: str) -> bool:
+        """Whether it takes no more than showing it to be handed the benefit (a ticket, an identity card)."""
+        return bool(self._ordinary_documents.fullmatch(normal(document)))
+
+    def is_consent_to_publicity(self, purpose: str) -> bool:
+        """Whether a consent is to being praised in public."""
+        return bool(self._publicity_consents.fullmatch(normal(purpose)))
 
 
 def load_words(folders: Sequence[Path], root: Path) -> tuple[Words, tuple[str, ...]]:

@@ -26,6 +26,8 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     PROVIDER = "provider"
     CLERK = "clerk"
+    APPLICANT = "applicant"
+    """Has applied for a partnership and proved nothing yet: hands in papers and submits."""
     REPRESENTATIVE = "representative"
     """Deals with the operator for a partner: its application, keys, offers and accounts; scans no codes."""
     AGENCY = "agency"

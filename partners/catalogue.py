@@ -8,30 +8,32 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from legal.deniability import Crowd
 from legal.effects import Effect
 from legal.guard import KindLimits, Refusal, check_offer
-from legal.terms import Baseline, Citation, OfferTerms
+from legal.terms import Baseline, Citation, Ladder, OfferTerms
 from partners.kinds import BenefitKind
 from partners.limits import Limit, limits_of
 from partners.quotas import EVER
 from partners.rulebook import Rulebook, with_published
-from partners.tables import baselines, catalogue_state, grants, offers, partners, quotas
+from partners.tables import baselines, catalogue_state, grants, offers, partner_labels, partners, quotas
 from scoring.model import Model
 
 BENEFIT_CHECK = "benefit-check"
 """The purpose for which a code is verified."""
 Predicate = tuple[int, str, str, str]
 """Partner, service, model and the lowest grade: what is granted."""
+Stored = tuple[tuple[Any, ...], tuple[Baseline, ...], bool, bool]
+"""A row of `offers`, how its standard service has stood, whether it has a quota, whether it is granted."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ class Catalogue:
     offers: dict[int, Offer]
     rulebook: Rulebook
     """With the models published by this version; offers go by the versions in force on the day."""
+    granted: Set[Predicate] = frozenset()
+    """What partners may ask."""
+    stored: Mapping[int, Sequence[Stored]] = field(default_factory=dict)
+    """What each partner's offers were read from."""
+    labels: Mapping[tuple[int, str], Set[str]] = field(default_factory=dict)
+    """Names of gates (site) and people on duty (clerk) in use, by partner and kind, where any was ever registered."""
 
     @cached_property
     def open_offers(self) -> tuple[Offer, ...]:
@@ -126,6 +134,25 @@ class Catalogue:
         for offer in self.open_offers:
             groups[offer.partner.id].append(offer)
         return {key: tuple(group) for key, group in groups.items()}
+
+    @cached_property
+    def _ladders(self) -> dict[str, Ladder]:
+        return {}
+
+    def ladder(self, model: Model) -> Ladder:
+        """What the guard needs to know of a model on the day; made once."""
+        if model.id not in self._ladders:
+            self._ladders[model.id] = self.rulebook.ladder(model, on=self.on)
+        return self._ladders[model.id]
+
+    @cached_property
+    def published_terms(self) -> Mapping[int, Sequence[OfferTerms]]:
+        """The terms of the offers published on the day, by partner: what the guard looks at beside an offer."""
+        groups: dict[int, list[OfferTerms]] = defaultdict(list)
+        for offer in self.offers.values():
+            if offer.is_published(self.on):
+                groups[offer.partner.id].append(offer.terms)
+        return groups
 
     def open_for(self, *, subject_kind: str | None = None, kind: str | None = None) -> tuple[Offer, ...]:
         """Open offers, of one subject kind and one benefit kind where given, by id."""
@@ -177,8 +204,19 @@ def kind_limits(kind: BenefitKind) -> KindLimits:
     return KindLimits(code=kind.code, effects=kind.effects, protected_service=kind.protected_service)
 
 
-async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on: date) -> Catalogue:
-    """Read partners, offers and published models, and let the guard judge each offer for that day."""
+async def lock_catalogue(connection: AsyncConnection) -> None:
+    """Let nobody else change reference data until this transaction ends: what is judged beside the other offers is so
+    judged beside all of them."""
+    await connection.execute(select(catalogue_state.c.version).with_for_update())
+
+
+async def load_catalogue(
+    connection: AsyncConnection, rulebook: Rulebook, *, on: date, known: Catalogue | None = None
+) -> Catalogue:
+    """Read partners, offers and published models, and let the guard judge each published offer for that day.
+
+    Of `known`, read before, the offers are taken over of partners about whom nothing has changed.
+    """
     version = await catalogue_version(connection)
     rulebook = await with_published(connection, rulebook)
     found = {
@@ -190,15 +228,58 @@ async def load_catalogue(connection: AsyncConnection, rulebook: Rulebook, *, on:
         history[row.offer_id].append(baseline_of(row))
     limited = set((await connection.scalars(select(quotas.c.offer_id).where(quotas.c.bucket == EVER))).all())
     granted = await _granted(connection)
-    drafts = [
-        _offer(row, rulebook, found[row.partner_id], history[row.id], limited=row.id in limited, granted=granted, on=on)
-        for row in await connection.execute(select(offers).order_by(offers.c.id))
-    ]
-    judged = {
-        offer.id: replace(offer, refusals=refusals_of(offer, among=drafts, rulebook=rulebook, on=on))
-        for offer in drafts
+    rows: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in await connection.execute(select(offers).order_by(offers.c.id)):
+        rows[row.partner_id].append(row)
+    stored = {
+        key: [(tuple(row), tuple(history[row.id]), row.id in limited, _predicate(row) in granted) for row in of_partner]
+        for key, of_partner in rows.items()
     }
-    return Catalogue(version=version, on=on, partners=found, offers=judged, rulebook=rulebook)
+    if known is not None and (known.on != on or known.rulebook is not rulebook):
+        known = None
+    read: dict[int, Offer] = {}
+    fresh: list[int] = []
+    for key, of_partner in rows.items():
+        if known is not None and known.partners.get(key) == found[key] and known.stored.get(key) == stored[key]:
+            read |= {row.id: known.offers[row.id] for row in of_partner}
+            continue
+        for row, (_, stood, has_quota, is_granted) in zip(of_partner, stored[key], strict=True):
+            read[row.id] = _offer(row, rulebook, found[key], stood, limited=has_quota, is_granted=is_granted, on=on)
+            fresh.append(row.id)
+    read = dict(sorted(read.items()))
+    unjudged = Catalogue(version, on, found, read, rulebook, granted, stored, await _labels(connection))
+    judged = {key: _judged(read[key], unjudged) for key in fresh if read[key].is_published(on)}
+    return replace(unjudged, offers=read | judged)
+
+
+def judged_offer(row: Any, catalogue: Catalogue, *, history: Sequence[Baseline], limited: bool) -> Offer:
+    """An offer as it would stand in the catalogue with these columns, and what the guard has against it."""
+    offer = _offer(
+        row,
+        catalogue.rulebook,
+        catalogue.partners[row.partner_id],
+        tuple(history),
+        limited=limited,
+        is_granted=_predicate(row) in catalogue.granted,
+        on=catalogue.on,
+    )
+    return _judged(offer, catalogue)
+
+
+def _judged(offer: Offer, catalogue: Catalogue) -> Offer:
+    others = catalogue.published_terms.get(offer.partner.id, ())
+    ladder = catalogue.ladder(offer.model)
+    found = refusals_of(offer, others=others, ladder=ladder, rulebook=catalogue.rulebook, on=catalogue.on)
+    return replace(offer, refusals=found)
+
+
+async def _labels(connection: AsyncConnection) -> Mapping[tuple[int, str], Set[str]]:
+    found: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for row in await connection.execute(select(partner_labels)):
+        in_use = found[row.partner_id, row.kind]
+        if row.ended_at is None:
+            in_use.add(row.label)
+    return dict(found)
 
 
 async def _granted(connection: AsyncConnection) -> Set[Predicate]:
@@ -207,6 +288,10 @@ async def _granted(connection: AsyncConnection) -> Set[Predicate]:
         grants.c.purpose == BENEFIT_CHECK, grants.c.revoked_at.is_(None)
     )
     return {(row.partner_id, row.service, row.model, row.threshold) for row in await connection.execute(held)}
+
+
+def _predicate(row: Any) -> Predicate:
+    return (row.partner_id, row.kind, row.model, row.threshold)
 
 
 def terms_of(row: Any, *, partner: Partner, kind: BenefitKind, model: Model, baseline: Baseline) -> OfferTerms:
@@ -244,10 +329,10 @@ def _offer(
     row: Any,
     rulebook: Rulebook,
     partner: Partner,
-    history: list[Baseline],
+    history: tuple[Baseline, ...],
     *,
     limited: bool,
-    granted: Set[Predicate],
+    is_granted: bool,
     on: date,
 ) -> Offer:
     model, kind = rulebook.models.get(row.model, on), rulebook.kinds[row.kind]
@@ -264,17 +349,22 @@ def _offer(
         passing_grades=_passing_grades(model, row.threshold),
         limit_per_person=row.limit_per_person,
         has_quota=limited,
-        history=tuple(history),
+        history=history,
         details=row.details,
         limits=limits_of(row.limits),
         budget_fen=row.budget_fen,
         most_fen=row.most_fen,
         exclusive_group=row.exclusive_group,
         priority=row.priority,
-        crowd=Crowd(row.crowd["standard"], row.crowd["without_adverse"]) if row.crowd else None,
+        crowd=_crowd(row.crowd),
         signed=frozenset(review["key"] for review in row.signed_reviews),
-        is_granted=(partner.id, kind.code, model.id, row.threshold) in granted,
+        is_granted=is_granted,
     )
+
+
+def _crowd(stored: Mapping[str, Any] | None) -> Crowd | None:
+    """None also where fewer people were found than are counted, see `partners.offers.crowds`."""
+    return Crowd(stored["standard"], stored["without_adverse"]) if stored and "standard" in stored else None
 
 
 def _passing_grades(model: Model, threshold: str) -> frozenset[str]:
@@ -283,17 +373,14 @@ def _passing_grades(model: Model, threshold: str) -> frozenset[str]:
     return frozenset(codes[: codes.index(threshold) + 1] if threshold in codes else ())
 
 
-def refusals_of(offer: Offer, *, among: Iterable[Offer], rulebook: Rulebook, on: date) -> tuple[Refusal, ...]:
-    """What the guard has against an offer on that day, its partner's other offers `among` all considered."""
-    others = [
-        other.terms
-        for other in among
-        if other.partner.id == offer.partner.id and other.id != offer.id and other.is_published(on)
-    ]
+def refusals_of(
+    offer: Offer, *, others: Sequence[OfferTerms], ladder: Ladder, rulebook: Rulebook, on: date
+) -> tuple[Refusal, ...]:
+    """What the guard has against an offer on that day, beside its partner's published offers."""
     return check_offer(
         offer.terms,
-        ladder=rulebook.ladder(offer.model, on=on),
-        others=others,
+        ladder=ladder,
+        others=[terms for terms in others if terms.offer != offer.terms.offer],
         baselines=offer.history,
         protected=rulebook.protected[offer.partner.place],
         kind=kind_limits(offer.kind),

@@ -3,7 +3,7 @@ the recorded answer are one statement, so there is never one of them without the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from partners.answers import Problem, Request, RequestConflict, answer_row
 from partners.catalogue import Offer
 from partners.codes import CreditCode
 from partners.eligibility import Outcome, WhyNot, outcome_of
+from partners.quotas import Hold
 from partners.receipts import sign_receipt
 from partners.tables import access_events, answers, security_events, verifications
 
@@ -98,11 +99,13 @@ async def write_decision(
     code: CreditCode,
     offer: Offer,
     verifier: Verifier,
+    holds: Sequence[Hold] = (),
     fault: Exception | None = None,
 ) -> Verification:
     """Write what was decided: the same rows, the same signature, the same shape, whichever way it went.
 
-    A `fault` in the person's data raises an alarm for those who look after the data, with the decision or not at all.
+    `holds` is what was reserved, and is kept where the benefit applies. A `fault` in the person's data raises an alarm
+    for those who look after the data, with the decision or not at all.
     """
     outcome, verification_id, now = outcome_of(reasons), uuid4(), asked.now
     content = {
@@ -137,10 +140,10 @@ async def write_decision(
         "outcome": outcome.value,
         "at": now,
         "expires_at": expires_at,
-        "reserved": applies and offer.has_quota,
+        "reserved": applies and bool(holds),
         "lapsed": False,
         "account": asked.account,
-        "holds": None,
+        "holds": [list(hold) for hold in holds] if applies and holds else None,
         "voided_at": None,
     }
     seen = _access_event(asked, code)

@@ -31,6 +31,9 @@ class WhyNot(StrEnum):
     LIMIT_REACHED = "LIMIT_REACHED"
     QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
     UNDER_REVIEW = "UNDER_REVIEW"
+    OTHER_BENEFIT_APPLIES = "OTHER_BENEFIT_APPLIES"
+    NOT_OFFERED_NOW = "NOT_OFFERED_NOW"
+    ORDER_OVERDUE = "ORDER_OVERDUE"
 
 
 MESSAGES = {
@@ -44,6 +47,9 @@ MESSAGES = {
     WhyNot.LIMIT_REACHED: "您已用完这项优惠的个人次数,按标准服务办理。",
     WhyNot.QUOTA_EXHAUSTED: "这项优惠的名额暂时已满,按标准服务办理。有名额退回时可再试。",
     WhyNot.UNDER_REVIEW: "您的数据正在核对,此次按标准服务办理;核对完成后可再试。",
+    WhyNot.OTHER_BENEFIT_APPLIES: "您符合同组的另一项优惠,两项不能同时享受。请改用那一项,此项按标准服务办理。",
+    WhyNot.NOT_OFFERED_NOW: "这家机构目前没有核验这项优惠的授权,按标准服务办理。这与您的情况无关;恢复后即可再试。",
+    WhyNot.ORDER_OVERDUE: "您在这家机构有一笔订单已过付款期限,先用后付暂按标准服务办理。付清后立即恢复;其他机构不受影响。",
 }
 """What the subject reads. Written to be understood by anyone, and to shame nobody."""
 
@@ -85,6 +91,12 @@ class Standing:
     """A fault in this one subject's data."""
     consent_withheld: bool = False
     """Being verified by this partner was consented to once, and is so no more."""
+    limit_reached: bool = False
+    """A limit per person of some period is used up, besides the one that counts for ever."""
+    outranked: bool = False
+    """Of an exclusive group, another offer that the subject qualifies for comes first."""
+    order_overdue: bool = False
+    """The offer lets one pay later, and an order at its partner is overdue."""
 
 
 def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
@@ -108,8 +120,13 @@ def why_not(offer: OfferRules, standing: Standing) -> tuple[WhyNot, ...]:
         reasons.append(WhyNot.NOT_ASSESSED)
     elif standing.grade not in offer.passing_grades:
         reasons.append(WhyNot.GRADE_NOT_REACHED)
-    if offer.limit_per_person is not None and standing.used >= offer.limit_per_person:
+    is_used_up = offer.limit_per_person is not None and standing.used >= offer.limit_per_person
+    if standing.limit_reached or is_used_up:
         reasons.append(WhyNot.LIMIT_REACHED)
+    if standing.order_overdue:
+        reasons.append(WhyNot.ORDER_OVERDUE)
+    if standing.outranked and not reasons:
+        reasons.append(WhyNot.OTHER_BENEFIT_APPLIES)
     return tuple(reasons)
 
 

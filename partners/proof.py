@@ -15,6 +15,9 @@ from partners.catalogue import Catalogue, Offer, kind_limits
 from partners.eligibility import Standing, why_not
 from partners.rulebook import Rulebook
 
+AUDIENCE = "xinyi-proof"
+"""Whom a signed proof is for: whoever checks the catalogue."""
+
 
 def proof_catalogue(catalogue: Catalogue, rulebook: Rulebook) -> ProofCatalogue:
     """What a proof is about: every offer that is published and not closed by the guard."""
@@ -24,6 +27,8 @@ def proof_catalogue(catalogue: Catalogue, rulebook: Rulebook) -> ProofCatalogue:
         ladders={offer.model.id: rulebook.ladder(offer.model, on=catalogue.on) for offer in published.values()},
         kinds={code: kind_limits(kind) for code, kind in rulebook.kinds.items()},
         protected=rulebook.protected,
+        measures=rulebook.measures,
+        signed={key: offer.signed for key, offer in published.items() if offer.signed},
         baselines={key: offer.history for key, offer in published.items()},
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.datafile import Document, RuleFile
 from core.errors import StartupError
 from core.places import Places, load_places
+from legal.measures import MeasureList, load_measures
 from legal.protected import ProtectedList, load_protected
 from legal.terms import Ladder
 from partners.kinds import BenefitKind, benefit_kinds
@@ -25,9 +26,11 @@ from scoring.engine import no_record_grade
 from scoring.indicators import Indicators, load_indicators
 from scoring.inputs import Inputs, result_on
 from scoring.inspection import InspectionRules, load_inspections
+from scoring.lending import LendingRules, load_lending
 from scoring.life.versions import PublishedVersion, join_versions, published_versions
 from scoring.model import Grade, Model, Recognition
 from scoring.models import Models, load_models
+from scoring.queries.matters import Matter, load_matters
 from scoring.recognition import load_recognitions
 from scoring.statistics import StatisticsRules, load_statistics
 from scoring.subjects import SubjectDataFault
@@ -61,11 +64,17 @@ class Rulebook:
     purposes: Mapping[str, Purposes]
     """What a consent can be given for, by place."""
     protected: Mapping[str, ProtectedList]
+    measures: Mapping[str, MeasureList]
+    """The published incentive measures, by place."""
+    lending: Mapping[str, LendingRules]
+    """What a bank may learn for a loan, by place."""
     notice: EnrollmentNotice
     recognitions: tuple[Recognition, ...]
     inspections: Mapping[str, InspectionRules]
     """Of the places that have some."""
     statistics: StatisticsRules
+    matters: Mapping[str, Mapping[str, Matter]]
+    """For what a query right opens by itself, by place and id."""
     published: tuple[PublishedVersion, ...] = ()
 
     @cached_property
@@ -137,10 +146,13 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
         repairs=load_repairs(places),
         purposes=load_purposes(places),
         protected={code: load_protected(places, code) for code in places},
+        measures={code: load_measures(places, code) for code in places},
+        lending=load_lending(places, indicators),
         notice=RuleFile(root / "cn" / "enrollment-notice.yaml", root=root).parse(EnrollmentNotice),
         recognitions=recognitions,
         inspections=load_inspections(places, models),
         statistics=load_statistics(places, models),
+        matters=load_matters(places),
     )
 
 

@@ -4,24 +4,29 @@ told is decided in `verification`."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
-from core.database import Database, Instant
+from core.database import Database
 from core.errors import Forbidden
 from core.statements import Prepared
 from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
-from partners.catalogue import Offer
+from partners.catalogue import Catalogue, Offer
+from partners.choosing import chosen, rivals_of
 from partners.eligibility import Outcome, Standing, WhyNot, why_not
+from partners.limits import Bucket, Limit, Limited, Period, began_at, buckets_of, personal_limits
+from partners.orders.overdue import partners_owed, pays_later
+from partners.quotas import exhausted
 from partners.rulebook import Rulebook
-from partners.tables import OF_VERIFICATION, accounts, catalogue_state, quotas, redemptions, verifications
+from partners.tables import OF_VERIFICATION, accounts, catalogue_state, redemptions, verifications
 from scoring.consent.consents import CONSENT_STATE, is_withheld
 from scoring.model import Model
 from scoring.scores import SCORE_COLUMNS, SubjectScore, current_scores, refresh_scores
@@ -66,7 +71,16 @@ class SubjectStanding:
     """Whether it has ever given or been asked for one; who has not needs no looking."""
     catalogue_version: int
 
-    def towards(self, offer: Offer, *, used: int = 0, withheld: bool = False) -> Standing:
+    def towards(
+        self,
+        offer: Offer,
+        *,
+        used: int = 0,
+        withheld: bool = False,
+        limit_reached: bool = False,
+        outranked: bool = False,
+        order_overdue: bool = False,
+    ) -> Standing:
         """The standing that decides about an offer."""
         grade = next((score.counting_grade for score in self.scores if score.model == offer.model.id), None)
         return Standing(
@@ -78,6 +92,9 @@ class SubjectStanding:
             used=used,
             under_review=self.under_review,
             consent_withheld=withheld,
+            limit_reached=limit_reached,
+            outranked=outranked,
+            order_overdue=order_overdue,
         )
 
 
@@ -142,66 +159,126 @@ _WHO = select(*SUBJECT_STATE, enrollments.c.enrolled_at).outerjoin(
     enrollments, and_(enrollments.c.subject_id == subjects.c.id, enrollments.c.left_at.is_(None))
 )
 
-_COUNT_USES = Prepared(
-    select(verifications.c.offer_id, func.count().label("uses"))
-    .select_from(verifications)
-    .outerjoin(redemptions, OF_VERIFICATION)
-    .where(
-        verifications.c.subject_id == bindparam("subject", type_=BigInteger),
-        verifications.c.outcome == Outcome.BENEFIT_APPLIES.value,
-        or_(
-            and_(redemptions.c.id.is_(None), verifications.c.expires_at > bindparam("now", type_=Instant)),
-            and_(redemptions.c.id.is_not(None), redemptions.c.reversed_at.is_(None)),
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How often one subject has redeemed an offer, or holds it reserved: in each period, and ever."""
+
+    in_period: Mapping[Period, int]
+
+    def reached(self, offer: Limited) -> tuple[Limit, ...]:
+        """The limits per person that are used up."""
+        return tuple(limit for limit in personal_limits(offer) if self.in_period[limit.period] >= limit.most)
+
+
+NO_USES = Uses(dict.fromkeys(Period, 0))
+
+
+async def count_uses(
+    connection: AsyncConnection, *, subject_id: int, offers: Sequence[int], now: datetime
+) -> dict[int, Uses]:
+    """The subject's uses of these offers, by offer id; who has none is left out. A use counts in the period in which
+    it was verified (Asia/Shanghai)."""
+    on = day_of(now)
+    counts = [
+        func.coalesce(func.sum(case((verifications.c.at >= began_at(period, on), 1), else_=0)), 0).label(period.value)
+        for period in Period
+    ]
+    live = or_(
+        and_(
+            redemptions.c.id.is_(None),
+            verifications.c.expires_at > now,
+            verifications.c.lapsed.is_(False),
+            verifications.c.voided_at.is_(None),
         ),
+        and_(redemptions.c.id.is_not(None), redemptions.c.reversed_at.is_(None)),
     )
-    .group_by(verifications.c.offer_id)
-)
-_LAPSED = (
-    select(func.count())
-    .where(
-        verifications.c.offer_id == quotas.c.offer_id,
-        verifications.c.reserved,
-        verifications.c.expires_at <= bindparam("now", type_=Instant),
+    mine = and_(verifications.c.subject_id == subject_id, verifications.c.offer_id.in_(offers))
+    statement = (
+        select(verifications.c.offer_id, *counts)
+        .select_from(verifications)
+        .outerjoin(redemptions, OF_VERIFICATION)
+        .where(mine, verifications.c.outcome == Outcome.BENEFIT_APPLIES.value, live)
+        .group_by(verifications.c.offer_id)
     )
-    .scalar_subquery()
-)
-_EXHAUSTED = Prepared(
-    # The plain comparison first: only of offers that look full are lapsed reservations counted.
-    select(quotas.c.offer_id).where(quotas.c.taken >= quotas.c.cap, quotas.c.taken - _LAPSED >= quotas.c.cap)
-)
+    found = await connection.execute(statement)
+    return {row.offer_id: Uses({period: int(getattr(row, period.value)) for period in Period}) for row in found}
 
 
-async def count_uses(connection: AsyncConnection, *, subject_id: int, now: datetime) -> dict[int, int]:
-    """How often the subject has redeemed or reserved each offer, by offer id; 0 is left out."""
-    return {row.offer_id: row.uses for row in await _COUNT_USES.all(connection, subject=subject_id, now=now)}
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How an offer stands for a subject: available where there are no reasons."""
+
+    reasons: tuple[WhyNot, ...]
+    reached: tuple[Limit, ...] = ()
+    """The limits per person that are used up."""
+    uses: Uses = NO_USES
+    empty: Bucket | None = None
+    """What of the offer is used up by everybody together."""
+    instead: Offer | None = None
+    """The offer of the same group that applies in its place."""
 
 
-async def exhausted_offers(connection: AsyncConnection, *, now: datetime) -> set[int]:
-    """The offers that have no unit of quota left, reservations that ran out counting as free."""
-    return {row.offer_id for row in await _EXHAUSTED.all(connection, now=now)}
+async def judge_offers(
+    database: Database, standing: SubjectStanding, *, offers: Sequence[Offer], catalogue: Catalogue, now: datetime
+) -> list[Judged]:
+    """Each offer as a partner's scan would now decide about it, one for one. Reads what is used of these offers, and of
+    those of their groups that come first, and nothing of any other."""
+    rivals = {offer.id: rivals_of(offer, catalogue) for offer in offers}
+    looked_at = {offer.id: offer for offer in (*offers, *chain.from_iterable(rivals.values()))}
+    limited = [offer.id for offer in looked_at.values() if personal_limits(offer)]
+    buckets = {
+        offer.id: found for offer in looked_at.values() if (found := buckets_of(offer, on=day_of(now), site=None))
+    }
+    used: dict[int, Uses] = {}
+    empty: dict[int, Bucket] = {}
+    withheld: set[int] = set()
+    owed: set[int] = set()
+    paid_later = any(pays_later(offer) for offer in looked_at.values())
+    if limited or buckets or standing.has_consents or paid_later:
+        async with database.reading() as connection:
+            if limited:
+                used = await count_uses(connection, subject_id=standing.id, offers=limited, now=now)
+            if buckets:
+                empty = await exhausted(connection, buckets, now=now)
+            if standing.has_consents:
+                standing, withheld = await _withheld(connection, standing, offers=list(looked_at.values()), now=now)
+            if paid_later:
+                owed = await partners_owed(connection, subject_id=standing.id, on=day_of(now))
+
+    def judge(offer: Offer, instead: Offer | None) -> Judged:
+        uses = used.get(offer.id, NO_USES)
+        reached = uses.reached(offer)
+        decisive = standing.towards(
+            offer,
+            used=uses.in_period[Period.EVER],
+            withheld=offer.id in withheld,
+            limit_reached=bool(reached),
+            outranked=instead is not None,
+            order_overdue=pays_later(offer) and offer.partner.id in owed,
+        )
+        reasons = why_not(offer, decisive)
+        if not offer.is_granted:
+            reasons = (*reasons, WhyNot.NOT_OFFERED_NOW)
+        if offer.id in empty:
+            reasons = (*reasons, WhyNot.QUOTA_EXHAUSTED)
+        return Judged(reasons, reached, uses, empty.get(offer.id), instead)
+
+    alone = {offer.id: judge(offer, None) for offer in looked_at.values()}
+
+    def with_group(offer: Offer) -> Judged:
+        first = chosen(rival for rival in rivals[offer.id] if not alone[rival.id].reasons)
+        return alone[offer.id] if first is None else judge(offer, first)
+
+    return [with_group(offer) for offer in offers]
 
 
 async def reasons_for(
-    database: Database, standing: SubjectStanding, *, offers: Sequence[Offer], now: datetime
+    database: Database, standing: SubjectStanding, *, offers: Sequence[Offer], catalogue: Catalogue, now: datetime
 ) -> list[tuple[WhyNot, ...]]:
     """Why each offer does not apply; empty where it does."""
-    used: dict[int, int] = {}
-    gone: set[int] = set()
-    withheld: set[int] = set()
-    is_counted = any(offer.limit_per_person is not None or offer.has_quota for offer in offers)
-    if is_counted or standing.has_consents:
-        async with database.reading() as connection:
-            if is_counted:
-                used = await count_uses(connection, subject_id=standing.id, now=now)
-                gone = await exhausted_offers(connection, now=now)
-            if standing.has_consents:
-                standing, withheld = await _withheld(connection, standing, offers=offers, now=now)
-    found = []
-    for offer in offers:
-        decisive = standing.towards(offer, used=used.get(offer.id, 0), withheld=offer.id in withheld)
-        reasons = why_not(offer, decisive)
-        found.append((*reasons, WhyNot.QUOTA_EXHAUSTED) if offer.id in gone else reasons)
-    return found
+    judged = await judge_offers(database, standing, offers=offers, catalogue=catalogue, now=now)
+    return [one.reasons for one in judged]
 
 
 _CONSENTS = Prepared(select(*CONSENT_STATE).where(consents.c.subject_id == bindparam("subject", type_=BigInteger)))

@@ -179,6 +179,7 @@ offer_steps = Table(
     Column("actor", String(40), nullable=False),
     Column("at", Instant, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1"), comment="of the offer, that it is about"),
 )
 
 quotas = Table(
@@ -219,7 +220,7 @@ verifications = Table(
     Column("voided_at", Instant, comment="asked with a stolen key: redeems no more"),
     UniqueConstraint("subject_id", "code_id"),
     Index("ix_verifications_id", "id"),
-    Index("ix_verifications_person_limit", "subject_id", "offer_id"),
+    Index("ix_verifications_person", "subject_id", "at"),
     Index("ix_verifications_account", "account", "at"),
     Index("ix_verifications_reserved", "offer_id", "expires_at", sqlite_where=text("reserved"),
           postgresql_where=text("reserved")),
@@ -312,6 +313,8 @@ benefit_watches = Table(
     metadata,
     Column("subject_id", BigInteger, ForeignKey("subjects.id"), primary_key=True),
     Column("switched_on_at", Instant),
+    Column("looked_at", Instant, comment="a little before the last look: whatever changed since is looked at again"),
+    Column("looked_version", BigInteger, comment="of the catalogue, at the last look"),
     comment="who wants to be told of newly available benefits; null: switched off again",
 )
 
@@ -353,4 +356,16 @@ outcome_reports = Table(
     ForeignKeyConstraint(["subject_id", "verification_id"], ["verifications.subject_id", "verifications.id"]),
     Index("ix_outcome_reports_partner", "partner_id", "at"),
     comment="what came of a verified benefit, as the partner says",
+)
+
+usage_blocks = Table(
+    "usage_blocks",
+    metadata,
+    Column("month", Date, primary_key=True, comment="its first day"),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="0 stands for the month itself"),
+    Column("partner_id", BigInteger, comment="null where several are put together"),
+    Column("kind", String(20), comment="null where several are put together"),
+    Column("figures", Json, nullable=False, comment="of ten people or more, rounded down"),
+    Column("taken_at", Instant, nullable=False),
+    comment="how benefits were used, as published; what may not be published is not here",
 )

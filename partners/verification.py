@@ -1,31 +1,38 @@
 """A partner scans a code and asks whether a benefit applies. One thing to know: the checks run in a fixed order and the
 person comes last, so no Problem a partner can see depends on who the person is.
 
-Order: partner and request → the recorded answer → the code → the offer → its quota → the person.
+Order: partner and request → the recorded answer → the code → the offer, and how many of them were asked → its quota and
+limits → the person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, select
+from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
-from core.database import begun
+from core.database import Instant, begun
 from core.errors import ExpectedError, Forbidden
 from core.statements import Prepared
 from partners.accounts import ACCOUNT_COLUMNS, Role, principal_of
 from partners.answers import Problem, Request, RequestConflict, body_hashes, forget_expired, recorded_answer
 from partners.catalogue import Catalogue, Offer
+from partners.choosing import chosen, rivals_of
 from partners.codes import CreditCode
 from partners.decisions import Asked, Scan, Verification, Verifier, stored_answer, write_decision, write_refusal
 from partners.eligibility import Standing, why_not
-from partners.quotas import give_back, sweep_person, take_unit
-from partners.standing import count_uses
+from partners.labels import check_labels
+from partners.limits import Period, buckets_of, is_counted, personal_limits
+from partners.orders.overdue import free_unconfirmed, partners_owed, pays_later
+from partners.probing import WINDOW, OutOfGrant, check_probing, judge_refusal
+from partners.quotas import exhausted, give_back, lapse_for, take
+from partners.standing import Uses, count_uses
 from partners.tables import accounts, answers, catalogue_state, verifications
 from scoring.consent.consents import CONSENT_STATE, is_withheld
 from scoring.model import Model
@@ -34,6 +41,8 @@ from scoring.subjects import SUBJECT_STATE, SubjectDataFault, check_subject, has
 from scoring.tables import consents, enrollments, scores, subjects
 
 MUTATION = "verifyCreditCode"
+MOST_OFFERS = 5
+"""How many of its offers a partner may ask about one person within `probing.WINDOW`, unless settings say another."""
 REPLAY_WINDOW = timedelta(hours=24)
 
 
@@ -81,6 +90,17 @@ def _scan_statement() -> Select[Any]:
         answers.c.request_id == bindparam("request"),
     )
     used = and_(verifications.c.subject_id == mine, verifications.c.code_id == bindparam("code", type_=LargeBinary))
+    earlier = verifications.alias("earlier")
+    others = (
+        select(func.count(earlier.c.offer_id.distinct()))
+        .where(
+            earlier.c.subject_id == mine,
+            earlier.c.at > bindparam("since", type_=Instant),
+            earlier.c.partner_id == accounts.c.partner_id,
+            earlier.c.offer_id != bindparam("offer", type_=BigInteger),
+        )
+        .scalar_subquery()
+    )
     return (
         select(
             *ACCOUNT_COLUMNS,
@@ -89,6 +109,7 @@ def _scan_statement() -> Select[Any]:
             answers.c.answer,
             answers.c.at.label("answered_at"),
             verifications.c.at.label("used_at"),
+            others.label("other_offers"),
             *SUBJECT_STATE,
             enrollments.c.enrolled_at,
             *SCORE_STATE,
@@ -122,6 +143,7 @@ async def verify_credit_code(
     lineage: Callable[[str], tuple[str, ...]],
     verifier: Verifier,
     now: datetime,
+    most_offers: int = MOST_OFFERS,
 ) -> Verification | Problem:
     """Decide once about one code at one offer, on a connection of `Database.statements`.
 
@@ -130,6 +152,7 @@ async def verify_credit_code(
 
     Raises:
         Unauthenticated, Forbidden: the account is no partner's.
+        BadInput: a label that the partner has not registered, or none where the offer counts by site.
         Conflict: another request was quicker; run it again.
     """
     while True:
@@ -141,6 +164,8 @@ async def verify_credit_code(
             subject=code.subject_id if code else -1,
             code=code.id if code else b"",
             model=offer.model.id if offer else "",
+            offer=scan.offer_id,
+            since=now - WINDOW,
         )
         row = rows[0] if rows else None
         principal = principal_of(account, Role.PARTNER, row, now=now)
@@ -160,32 +185,51 @@ async def verify_credit_code(
         return await write_refusal(connection, asked, problem, owner=owner)
     if known is not None:
         return stored_answer(known)
-    writes_once = row.answer is None and (offer is None or _takes_one_statement(offer, row, on=day_of(now)))
-    async with nullcontext() if writes_once else begun(connection):
+    check_labels(catalogue, request.partner_id, offer, site=scan.site, clerk=scan.clerk)
+    rivals = rivals_of(offer, catalogue) if offer is not None else ()
+    if offer is not None and pays_later(offer) and is_counted(offer):
+        await free_unconfirmed(connection, offer=offer, now=now)
+    writes_once = row.answer is None and (
+        offer is None
+        or (offer.is_granted and row.other_offers < most_offers and _takes_one_statement(offer, row, on=day_of(now)))
+    )
+    async with nullcontext() if writes_once and not rivals else begun(connection):
         if row.answer is not None:
             await forget_expired(connection, request, now=now)
         try:
             code = check_code(code, row, offer_id=scan.offer_id, now=now)
             offer = check_offer(offer, on=catalogue.on, partner_id=request.partner_id)
-            if offer.has_quota:
-                await take_unit(connection, offer_id=offer.id, now=now)
+            check_probing(row.other_offers, most=most_offers)
+            buckets = buckets_of(offer, on=day_of(now), site=scan.site)
+            if buckets:
+                await take(connection, offer_id=offer.id, buckets=buckets, now=now)
         except ExpectedError as problem:
+            if owner is not None:
+                problem = await judge_refusal(
+                    connection, problem, subject_id=owner.subject_id, partner_id=request.partner_id, now=now
+                )
             return await write_refusal(connection, asked, problem, owner=owner)
-        standing, fault = await _standing(connection, rows, code=code, offer=offer, lineage=lineage, now=now)
+        standing, fault = await _standing(
+            connection, rows, code=code, offer=offer, rivals=rivals, site=scan.site, lineage=lineage, now=now
+        )
         reasons = why_not(offer, standing)
-        if offer.has_quota:
+        holds = [(bucket.name, bucket.units) for bucket in buckets]
+        if holds:
             # Also when nothing is given back, so that the time of the answer does not tell which one it was.
-            await give_back(connection, offer_id=offer.id, units=1 if reasons else 0)
-        return await write_decision(connection, asked, reasons, code=code, offer=offer, verifier=verifier, fault=fault)
+            returned = [(name, units if reasons else 0) for name, units in holds]
+            await give_back(connection, offer_id=offer.id, holds=returned)
+        return await write_decision(
+            connection, asked, reasons, code=code, offer=offer, verifier=verifier, holds=holds, fault=fault
+        )
 
 
 def _takes_one_statement(offer: Offer, row: Any, *, on: date) -> bool:
     """Whether the decision is all there is to write, which is a transaction by itself; most scans are so.
 
-    A quota, a personal limit, or a score that has to be made afresh takes several.
+    A limit of any sort, or a score that has to be made afresh, takes several.
     """
     has_score = row.model is not None and is_current(row, offer.model, on=on)
-    return not offer.has_quota and offer.limit_per_person is None and (has_score or not _is_scored(row, offer, on=on))
+    return not is_counted(offer) and (has_score or not _is_scored(row, offer, on=on))
 
 
 def _is_scored(row: Any, offer: Offer, *, on: date) -> bool:
@@ -219,20 +263,15 @@ def check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
     """The offer if it is this partner's and open.
 
     Raises:
-        OfferNotYours, OfferClosed: it is not.
+        OfferNotYours, OutOfGrant, OfferClosed: it is not, or may not be asked about.
     """
     if offer is None or offer.partner.id != partner_id:
         raise OfferNotYours("贵单位名下没有这项优惠。请核对优惠编号。")
+    if not offer.is_granted:
+        raise OutOfGrant("贵单位目前没有核验这项优惠的授权,或授权已收回。请按标准服务办理,并向运营人员申请授权。")
     if not offer.is_open(on):
         raise OfferClosed("这项优惠今天不开放。请按标准服务办理,或核对优惠的起止日期。")
     return offer
-
-
-async def _times_used(connection: AsyncConnection, *, subject_id: int, offer: Offer, now: datetime) -> int:
-    """Live reservations and redemptions of this offer by this subject. Locks the subject: two sites may ask at once."""
-    await lock_subject(connection, subject_id)
-    await sweep_person(connection, subject_id=subject_id, offer_id=offer.id, now=now)
-    return (await count_uses(connection, subject_id=subject_id, now=now)).get(offer.id, 0)
 
 
 async def _standing(
@@ -241,10 +280,85 @@ async def _standing(
     *,
     code: CreditCode,
     offer: Offer,
+    rivals: Sequence[Offer],
+    site: str | None,
     lineage: Callable[[str], tuple[str, ...]],
     now: datetime,
 ) -> tuple[Standing, SubjectDataFault | None]:
-    """What is known of the person. A fault in this one person's data is for an alarm, and never a Problem."""
+    """What is known of the person. A fault in this one person's data is for an alarm, and never a Problem.
+
+    The offers of a group that come first are judged like the one asked about, whoever the person is.
+    """
+    judged = (offer, *rivals)
+    used = await _uses(connection, subject_id=code.subject_id, offers=judged, now=now)
+    stored = await _stored_scores(connection, rows[0], subject_id=code.subject_id, offers=judged)
+    found = [
+        await _towards(connection, rows, one, stored.get(one.model.id), code=code, lineage=lineage, now=now)
+        for one in judged
+    ]
+    fault = next((fault for _, fault in found if fault is not None), None)
+    standings = [_with_uses(standing, one, used) for (standing, _), one in zip(found, judged, strict=True)]
+    if any(pays_later(one) for one in judged):
+        owed = await partners_owed(connection, subject_id=code.subject_id, on=day_of(now))
+        standings = [
+            replace(standing, order_overdue=pays_later(one) and one.partner.id in owed)
+            for standing, one in zip(standings, judged, strict=True)
+        ]
+    if not rivals:
+        return standings[0], fault
+    buckets = {rival.id: buckets_of(rival, on=day_of(now), site=site) for rival in rivals}
+    empty = await exhausted(connection, buckets, now=now)
+    first = chosen(
+        rival
+        for rival, standing in zip(rivals, standings[1:], strict=True)
+        if rival.id not in empty and not why_not(rival, standing)
+    )
+    return replace(standings[0], outranked=first is not None), fault
+
+
+async def _uses(
+    connection: AsyncConnection, *, subject_id: int, offers: Sequence[Offer], now: datetime
+) -> dict[int, Uses]:
+    """The subject's live reservations and redemptions of those offers that have a limit per person. Locks the subject,
+    once for all of them: two sites may ask at once."""
+    limited = [offer.id for offer in offers if personal_limits(offer)]
+    if not limited:
+        return {}
+    await lock_subject(connection, subject_id)
+    await lapse_for(connection, subject_id=subject_id, offers=limited, now=now)
+    return await count_uses(connection, subject_id=subject_id, offers=limited, now=now)
+
+
+def _with_uses(standing: Standing, offer: Offer, used: Mapping[int, Uses]) -> Standing:
+    if offer.id not in used:
+        return standing
+    uses = used[offer.id]
+    return replace(standing, used=uses.in_period[Period.EVER], limit_reached=bool(uses.reached(offer)))
+
+
+async def _stored_scores(
+    connection: AsyncConnection, row: Any, *, subject_id: int, offers: Sequence[Offer]
+) -> dict[str, Any]:
+    """The stored scores that the offers go by, by model. That of the offer asked about was read with the scan."""
+    found = {} if row.model is None else {row.model: row}
+    others = {offer.model.id for offer in offers} - {offers[0].model.id}
+    if others:
+        mine = select(*SCORE_STATE).where(scores.c.subject_id == subject_id, scores.c.model.in_(others))
+        found |= {one.model: one for one in await connection.execute(mine)}
+    return found
+
+
+async def _towards(
+    connection: AsyncConnection,
+    rows: Sequence[Any],
+    offer: Offer,
+    stored: Any | None,
+    *,
+    code: CreditCode,
+    lineage: Callable[[str], tuple[str, ...]],
+    now: datetime,
+) -> tuple[Standing, SubjectDataFault | None]:
+    """How the person stands towards one offer, apart from its limits."""
     row = rows[0]
     places: tuple[str, ...] = ()
     grade, fault, withheld = None, None, False
@@ -253,30 +367,28 @@ async def _standing(
         withheld = is_withheld(connection, rows, offer_id=offer.id, on=day_of(now))
         places = lineage(row.place)
         if _is_scored(row, offer, on=day_of(now)):
-            grade = await _grade(connection, row, subject_id=code.subject_id, model=offer.model, now=now)
+            grade = await _grade(connection, stored, subject_id=code.subject_id, model=offer.model, now=now)
     except SubjectDataFault as found:
         fault = found
-    used = 0
-    if offer.limit_per_person is not None:
-        used = await _times_used(connection, subject_id=code.subject_id, offer=offer, now=now)
     standing = Standing(
         kind=row.kind,
         lineage=places,
         enrolled=row.enrolled_at is not None,
         minor=is_minor(row.birth_on, on=day_of(now)),
         grade=grade,
-        used=used,
         under_review=fault is not None,
         consent_withheld=withheld,
     )
     return standing, fault
 
 
-async def _grade(connection: AsyncConnection, row: Any, *, subject_id: int, model: Model, now: datetime) -> str | None:
+async def _grade(
+    connection: AsyncConnection, stored: Any | None, *, subject_id: int, model: Model, now: datetime
+) -> str | None:
     """The subject's grade now: the stored one while it is true, else one made afresh and stored."""
-    if row.model is not None and is_current(row, model, on=day_of(now)):
-        check_intact(connection, row, subject_id=subject_id)
-        grade: str | None = row.better_grade or row.grade
+    if stored is not None and is_current(stored, model, on=day_of(now)):
+        check_intact(connection, stored, subject_id=subject_id)
+        grade: str | None = stored.better_grade or stored.grade
     else:
         (score,) = await refresh_scores(connection, subject_id=subject_id, models=[model], now=now)
         grade = score.counting_grade

@@ -11,8 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +31,8 @@ from scoring.tables import credit_records, subjects
 
 RED_LIST, SERIOUS_LIST, COMMITMENT = "red-list", "serious-list", "credit-commitment"
 """Items that are listed across all enterprises of a place."""
+AT_ONCE = 5_000
+"""Records of one question, where many are looked through."""
 log = logging.getLogger("xinyi.publication")
 
 
@@ -126,6 +130,23 @@ async def public_list(
     if after is not None:
         wanted = wanted.where(tuple_(*key) > tuple_(*after))
     return await _read(connection, wanted.order_by(*key), catalogues, most)
+
+
+async def list_fingerprint(
+    connection: AsyncConnection, *, item: str, places: Sequence[str], catalogues: Mapping[str, Catalogue], on: date
+) -> str:
+    """A hash over everything `public_list` would give: another as soon as one record, or an enterprise, is another."""
+    wanted = _of_enterprises({place: catalogues[place] for place in places}, item).where(
+        credit_records.c.item == item, *_is_shown(on)
+    )
+    key = (credit_records.c.subject_id, credit_records.c.id)
+    told = wanted.with_only_columns(*key, credit_records.c.mac, subjects.c.display_name).order_by(*key).limit(AT_ONCE)
+    found, rows = sha256(), (await connection.execute(told)).all()
+    while rows:
+        for row in rows:
+            found.update(orjson.dumps([row[0], row[1], (row[2] or b"").hex(), row[3]]))
+        rows = (await connection.execute(told.where(tuple_(*key) > tuple_(rows[-1][0], rows[-1][1])))).all()
+    return found.hexdigest()
 
 
 async def archived_records(

@@ -6,16 +6,49 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from core.places import load_places
-from legal.effects import Effect
+from core.places import Source, load_places
+from legal.deniability import Crowd
+from legal.effects import RELATIVE, Effect
 from legal.guard import KindLimits, Refusal, check_offer
+from legal.measures import Measure, MeasureList, load_measures
 from legal.protected import ProtectedList, load_protected
 from legal.terms import Baseline, Citation, Ladder, OfferTerms
 
 ON = date(2026, 11, 22)
 PERSON = Ladder("city-person", "person", ("A+", "A", "B+", "B", "C"), "B", "0" * 64)
 ENTERPRISE = Ladder("city-enterprise", "enterprise", ("A+", "A", "B+", "B", "C"), "A", "1" * 64)
-CONTEXT = {"history", "others", "kind_effects", "protected_service"}
+CONTEXT = {"history", "others", "kind_effects", "protected_service", "measures", "crowd", "signed"}
+KINDS = ("approval", "elder-care", "errand", "household", "loan", "lodging", "medical", "park", "parking", "rental",
+         "service", "tourism", "travel")  # fmt: skip
+
+
+def everything(kinds: tuple[str, ...] = KINDS, effects: frozenset[Effect] = frozenset(Effect)) -> MeasureList:
+    """A published list that names every addition of every kind, so that a test can look at the other rules."""
+
+    def measure(name: str, some: frozenset[Effect], *, relative: bool) -> Measure:
+        source = Source(status="illustrative", reason="for tests")
+        return Measure(
+            id=name,
+            name=name,
+            kinds=kinds,
+            effects=tuple(sorted(some)),
+            relative=relative,
+            in_force_from=date(2020, 1, 1),
+            source=source,
+        )
+
+    additions, relative = effects - RELATIVE, effects & RELATIVE
+    found = [measure("additions", additions, relative=False)] if additions else []
+    found += [measure("relative", relative, relative=True)] if relative else []
+    return MeasureList("anywhere", tuple(found), "2" * 64)
+
+
+@cache
+def measures_of(place: str) -> MeasureList:
+    return load_measures(load_places(), place)
+
+
+EVERYTHING = everything()
 
 
 @cache
@@ -77,4 +110,7 @@ def refusals(**changes: Any) -> tuple[Refusal, ...]:
             changes.get("protected_service", False),
         ),
         on=ON,
+        measures=changes.get("measures", EVERYTHING),
+        crowd=Crowd(*changes["crowd"]) if "crowd" in changes else None,
+        signed=frozenset(changes.get("signed", ())),
     )

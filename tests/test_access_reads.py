@@ -32,11 +32,25 @@ CORRECT = """mutation ($input: CorrectResultInput!) { correctResult(input: $inpu
 LEAVES_AN_EVENT = {"verifyCreditCode", "requestConsent", "inspectionSuggestion", "correctResult"}
 """Fields by which others than the subject read or do something about one; each is tried below."""
 ABOUT_NOBODY_IN_PARTICULAR = {
+    # partners on their way, their papers and keys; what a stolen one verified, by the redemptions' ids; alarms
+    "membership", "partnerQueue", "partnerDocument", "doubtfulRedemptions", "alarms", "addPartnerDocument",
+    "submitApplication", "movePartner", "registerPartnerKey", "revokePartnerKey", "reportStolenKey", "handleAlarm",
+    # a partner's own webhooks, which name nobody
+    "webhookEndpoints", "webhookDeliveries", "registerWebhook", "changeWebhook", "rotateWebhookSecret",
+    "pauseWebhook", "resumeWebhook", "removeWebhook", "resendWebhook",
+    "skipWebhook", "replayWebhooks", "sendTestWebhook",
     # public or reference data, figures about many
     "node", "partner", "statistics", "modelVersions",
+    # a partner's own orders and what it does about an application, of which each look is on the log
+    "orders", "createOrder", "startOrder", "completeOrder", "recordPayment", "cancelOrder", "offerLoan", "declineLoan",
+    "reportLoan", "loanFigures",
     # one's own redemptions, by the verification's id, which was on the log
-    "redeemBenefit", "reverseRedemption", "requestedConsents",
+    "redeemBenefit", "releaseVerification", "reverseRedemption", "requestedConsents",
+    "labels", "registerLabels", "endLabel", "grantAccess", "revokeGrant",
     # partners, offers, models
+    "offerQueue", "offerWork", "draftOffer", "editOffer", "submitDraft", "reviseOffer", "withdrawOffer",
+    "requestOfferChanges", "signOfferReview", "pauseOffer", "resumeOffer", "closeOffer", "rollBackOffer",
+    "recordBaseline",
     "registerPartner", "submitOffer", "approveOffer", "draftScoreModel", "simulateScoreModel", "reviewScoreModel",
     "shadowScoreModel", "publishScoreModel", "rollBackScoreModel", "retireScoreModel", "signDisparity",
     # brings data in, tells nothing of anybody
@@ -45,6 +59,10 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "queryRegister", "auditEntries",
     # how deliveries went, in numbers
     "intakeBatches", "intakeRates",
+    # a partner's own uses, by receipts that were on the log; figures of ten people or more
+    "settlementFiles", "usage", "reportOutcome",
+    # who may query what, before anybody is
+    "queryMatters", "queryRights", "requestQueryRight", "openQueryRight", "refuseQueryRight",
 }  # fmt: skip
 
 NOTED_BY_THEIR_PARTS = {
@@ -53,6 +71,10 @@ NOTED_BY_THEIR_PARTS = {
     "repairLedger",
     # publication
     "archivedRecords",
+    # answers about an applicant
+    "loanApplications",
+    # query rights
+    "queryRecords",
     # subjects and those who act for them
     "findSubject", "registerSubject", "addSubjectNumber", "renameSubject", "endSubject", "reinstateSubject",
     "proposeMerge", "mergeSubjects", "mergeProposals", "findDuplicates", "grantMandate", "revokeMandate",

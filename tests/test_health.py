@@ -64,7 +64,8 @@ async def test_nothing_else_is_served(city: City) -> None:
 async def test_the_key_set_shows_public_halves_of_keys_that_others_check_alone(city: City) -> None:
     response = await city.client.get("/.well-known/jwks.json")
     keys = response.json()["keys"]
-    assert {key["purpose"] for key in keys} == {"receipt", "proof", "results", "audit", "consent", "report"}
+    public = {"receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement"}
+    assert {key["purpose"] for key in keys} == public
     assert {name for key in keys for name in key} == {"kty", "crv", "x", "kid", "alg", "use", "purpose"}
     answer = await city.verify(await city.code("good"))
     assert check_receipt(city.keys, answer["receipt"])["outcome"] == "BENEFIT_APPLIES"

@@ -61,6 +61,8 @@ NOT_ABOUT_A_SUBJECT = {
     "webhook_attempts": "belong to the endpoint",
     "settlement_files": "belong to the partner",
     "settlement_lines": "belong to the file",
+    "settlement_days": "are about a day",
+    "usage_blocks": "are about ten or more",
     "sandbox_clocks": "belong to the partner",
     "sandbox_personas": "belong to the partner: its synthetic people",
     "sandbox_faults": "belong to the partner",

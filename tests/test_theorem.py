@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from guard_offers import ENTERPRISE, ON, PERSON, baseline, offer, protected_list
+from guard_offers import ENTERPRISE, EVERYTHING, ON, PERSON, baseline, offer, protected_list
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +40,7 @@ def catalogue(*offers: OfferTerms, ladders: dict[str, Ladder] | None = None) -> 
         ladders=ladders or {PERSON.model: PERSON, ENTERPRISE.model: ENTERPRISE},
         kinds={kind: KindLimits(kind, frozenset(Effect)) for kind in ("tourism", "loan")},
         protected={PLACE: protected_list(PLACE)},
+        measures={PLACE: EVERYTHING},
         baselines={o.offer: [o.baseline] for o in offers},
     )
 
@@ -264,6 +265,7 @@ def test_what_the_guard_accepts_keeps_the_theorem_under_a_right_decision(drawn: 
         protected=protected_list(PLACE),
         kind=KindLimits("tourism", frozenset(Effect)),
         on=ON,
+        measures=EVERYTHING,
     )
     if not refused:
         assert list(violations(terms, ladder, outcomes_of(terms, ladder, decide({"random": ladder})))) == []

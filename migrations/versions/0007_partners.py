@@ -131,7 +131,7 @@ def upgrade() -> None:
     op.create_table(
         "assertions",
         sa.Column("partner_id", sa.BigInteger(), nullable=False),
-        sa.Column("jti", sa.String(length=128), nullable=False),
+        sa.Column("jti", sa.String(length=64), nullable=False, comment="SHA-256 of it, in hex"),
         sa.Column("expires_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_assertions_partner_id_partners")),
         sa.PrimaryKeyConstraint("partner_id", "jti", name=op.f("pk_assertions")),
@@ -142,6 +142,13 @@ def upgrade() -> None:
         "benefit_watches",
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
         sa.Column("switched_on_at", Instant(), nullable=True),
+        sa.Column(
+            "looked_at",
+            Instant(),
+            nullable=True,
+            comment="a little before the last look: whatever changed since is looked at again",
+        ),
+        sa.Column("looked_version", sa.BigInteger(), nullable=True, comment="of the catalogue, at the last look"),
         sa.ForeignKeyConstraint(["subject_id"], ["subjects.id"], name=op.f("fk_benefit_watches_subject_id_subjects")),
         sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_benefit_watches")),
         comment="who wants to be told of newly available benefits; null: switched off again",
@@ -233,7 +240,12 @@ def upgrade() -> None:
         sa.Column("kid", sa.String(length=64), nullable=False, comment="thumbprint of the key (RFC 7638)"),
         sa.Column("algorithm", sa.String(length=8), nullable=False, comment="EdDSA or ES256"),
         sa.Column("jwk", Json, nullable=False, comment="the public key; we never see the other half"),
-        sa.Column("account", sa.String(length=40), nullable=False, comment="through which whoever holds the key acts"),
+        sa.Column(
+            "account",
+            sa.String(length=40),
+            nullable=False,
+            comment="through which whoever holds the key acts, where it may",
+        ),
         sa.Column("registered_by", sa.String(length=40), nullable=False),
         sa.Column("registered_at", Instant(), nullable=False),
         sa.Column("expires_at", Instant(), nullable=False),
@@ -242,9 +254,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_partner_keys_partner_id_partners")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_partner_keys")),
-        sa.UniqueConstraint("partner_id", "use", "kid", name=op.f("uq_partner_keys_partner_id_use_kid")),
+        sa.UniqueConstraint("kid", name=op.f("uq_partner_keys_kid")),
     )
     op.create_index("ix_partner_keys_account", "partner_keys", ["account"], unique=False)
+    op.create_index(op.f("ix_partner_keys_partner_id"), "partner_keys", ["partner_id"], unique=False)
     op.create_table(
         "partner_labels",
         sa.Column("partner_id", sa.BigInteger(), nullable=False),
@@ -295,6 +308,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partner_id", "persona", name=op.f("pk_sandbox_personas")),
     )
     op.create_table(
+        "settlement_days",
+        sa.Column("day", sa.Date(), nullable=False, comment="all files of this day have been made"),
+        sa.Column("made_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_settlement_days")),
+    )
+    op.create_table(
+        "usage_blocks",
+        sa.Column("month", sa.Date(), nullable=False, comment="its first day"),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False, comment="0 stands for the month itself"),
+        sa.Column("partner_id", sa.BigInteger(), nullable=True, comment="null where several are put together"),
+        sa.Column("kind", sa.String(length=20), nullable=True, comment="null where several are put together"),
+        sa.Column("figures", Json, nullable=False, comment="of ten people or more, rounded down"),
+        sa.Column("taken_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("month", "number", name=op.f("pk_usage_blocks")),
+        comment="how benefits were used, as published; what may not be published is not here",
+    )
+    op.create_table(
         "settlement_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("partner_id", sa.BigInteger(), nullable=False),
@@ -317,11 +347,12 @@ def upgrade() -> None:
     op.create_table(
         "sign_in_failures",
         sa.Column("partner_id", sa.BigInteger(), nullable=False),
+        sa.Column("kid", sa.String(length=64), nullable=False, comment="the key whose signature was tried"),
         sa.Column("failures", sa.Integer(), nullable=False, comment="bad signatures since first_at"),
         sa.Column("first_at", Instant(), nullable=False),
         sa.Column("locked_until", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_sign_in_failures_partner_id_partners")),
-        sa.PrimaryKeyConstraint("partner_id", name=op.f("pk_sign_in_failures")),
+        sa.PrimaryKeyConstraint("partner_id", "kid", name=op.f("pk_sign_in_failures")),
     )
     op.create_table(
         "webhook_endpoints",
@@ -500,6 +531,7 @@ def upgrade() -> None:
         sa.Column(
             "failed_at", Instant(), nullable=True, comment="given up for now; a person is told, nothing is dropped"
         ),
+        sa.Column("skipped_at", Instant(), nullable=True, comment="a person let it be; later ones of its lane go on"),
         sa.ForeignKeyConstraint(
             ["endpoint_id"], ["webhook_endpoints.id"], name=op.f("fk_webhook_deliveries_endpoint_id_webhook_endpoints")
         ),
@@ -511,18 +543,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_due",
         "webhook_deliveries",
-        ["next_attempt_at"],
+        ["endpoint_id", "next_attempt_at"],
         unique=False,
-        sqlite_where=sa.text("delivered_at IS NULL AND failed_at IS NULL"),
-        postgresql_where=sa.text("delivered_at IS NULL AND failed_at IS NULL"),
+        sqlite_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL"),
     )
     op.create_index(
         "ix_webhook_deliveries_lane",
         "webhook_deliveries",
         ["endpoint_id", "lane", "event_id"],
         unique=False,
-        sqlite_where=sa.text("delivered_at IS NULL"),
-        postgresql_where=sa.text("delivered_at IS NULL"),
+        sqlite_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL"),
     )
     op.create_table(
         "loan_reports",
@@ -677,6 +709,16 @@ def upgrade() -> None:
         ),
     )
     _remake_quotas(sa.BigInteger(), with_bucket=True)
+    op.add_column(
+        "offer_steps",
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="of the offer, that it is about",
+        ),
+    )
     op.add_column("redemptions", sa.Column("site", sa.String(length=40), nullable=True))
     op.add_column(
         "redemptions",
@@ -705,10 +747,14 @@ def upgrade() -> None:
         sa.Column("voided_at", Instant(), nullable=True, comment="asked with a stolen key: redeems no more"),
     )
     op.create_index("ix_verifications_account", "verifications", ["account", "at"], unique=False)
+    op.drop_index("ix_verifications_person_limit", table_name="verifications")
+    op.create_index("ix_verifications_person", "verifications", ["subject_id", "at"], unique=False)
     _grant_what_is_open()
 
 
 def downgrade() -> None:
+    op.drop_index("ix_verifications_person", table_name="verifications")
+    op.create_index("ix_verifications_person_limit", "verifications", ["subject_id", "offer_id"], unique=False)
     op.drop_index("ix_verifications_account", table_name="verifications")
     op.drop_column("verifications", "voided_at")
     op.drop_column("verifications", "holds")
@@ -725,6 +771,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM quotas WHERE bucket <> 'ever'")
     _remake_quotas(sa.Integer(), with_bucket=False)
     op.drop_column("partners", "status")
+    op.drop_column("offer_steps", "version")
     op.drop_column("offers", "crowd")
     op.drop_column("offers", "signed_reviews")
     op.drop_column("offers", "priority")
@@ -746,14 +793,14 @@ def downgrade() -> None:
     op.drop_index(
         "ix_webhook_deliveries_lane",
         table_name="webhook_deliveries",
-        sqlite_where=sa.text("delivered_at IS NULL"),
-        postgresql_where=sa.text("delivered_at IS NULL"),
+        sqlite_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL"),
     )
     op.drop_index(
         "ix_webhook_deliveries_due",
         table_name="webhook_deliveries",
-        sqlite_where=sa.text("delivered_at IS NULL AND failed_at IS NULL"),
-        postgresql_where=sa.text("delivered_at IS NULL AND failed_at IS NULL"),
+        sqlite_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL"),
     )
     op.drop_table("webhook_deliveries")
     op.drop_index("uq_settlement_lines_redemption", table_name="settlement_lines")
@@ -775,11 +822,14 @@ def downgrade() -> None:
     op.drop_table("sign_in_failures")
     op.drop_index("uq_settlement_files_day", table_name="settlement_files")
     op.drop_table("settlement_files")
+    op.drop_table("usage_blocks")
+    op.drop_table("settlement_days")
     op.drop_table("sandbox_personas")
     op.drop_table("sandbox_faults")
     op.drop_table("sandbox_clocks")
     op.drop_table("partner_steps")
     op.drop_table("partner_labels")
+    op.drop_index(op.f("ix_partner_keys_partner_id"), table_name="partner_keys")
     op.drop_index("ix_partner_keys_account", table_name="partner_keys")
     op.drop_table("partner_keys")
     op.drop_table("partner_documents")

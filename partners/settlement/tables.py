@@ -37,3 +37,10 @@ settlement_lines = Table(
     Column("at", Instant, nullable=False),
     Index("uq_settlement_lines_redemption", "redemption_id", "kind", unique=True),
 )
+
+settlement_days = Table(
+    "settlement_days",
+    metadata,
+    Column("day", Date, primary_key=True, comment="all files of this day have been made"),
+    Column("made_at", Instant, nullable=False),
+)

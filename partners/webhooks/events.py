@@ -3,9 +3,10 @@ the act, so there is never one of them without the others; sending comes later."
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,10 @@ from core.identifiers import new_id
 from core.integrity import keys_of
 from core.sealing import keyed_hash
 from partners.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
+
+FAMILIES = ("order", "offer", "loan", "settlement", "key", "partner", "redemption", "test")
+"""What the first word of a type may be; `order.*` stands for all that begin so."""
+TEST = "test"
 
 
 async def emit(
@@ -34,16 +39,41 @@ async def emit(
     wanted = select(webhook_endpoints.c.id, webhook_endpoints.c.events).where(
         webhook_endpoints.c.partner_id == partner_id, webhook_endpoints.c.status != "REMOVED"
     )
-    endpoints = [row.id for row in await connection.execute(wanted) if not row.events or type in row.events]
-    if not endpoints:
-        return
+    endpoints = [row.id for row in await connection.execute(wanted) if wants(row.events, type)]
+    if endpoints:
+        await write_event(
+            connection, partner_id=partner_id, type=type, lane=lane, payload=payload, endpoints=endpoints, now=now
+        )
+
+
+def wants(events: Sequence[str], type: str) -> bool:  # noqa: A002
+    """Whether an endpoint with this list is told of events of the type; an empty list wants all."""
+    family = f"{type.partition('.')[0]}.*"
+    return not events or type in events or family in events
+
+
+async def write_event(
+    connection: AsyncConnection,
+    *,
+    partner_id: int,
+    type: str,  # noqa: A002
+    lane: str,
+    payload: Mapping[str, Any],
+    endpoints: Sequence[UUID],
+    now: datetime,
+) -> UUID:
+    """Write an event for these endpoints, whatever their lists say; its id."""
     event_id = new_id()
     hashed = keyed_hash(keys_of(connection), "pseudonym", f"{partner_id}:{lane}".encode())[:16]
+    event = {"id": event_id, "partner_id": partner_id, "type": type, "lane": hashed, "payload": dict(payload)}
+    await connection.execute(insert(webhook_events).values(**event, at=now))
     await connection.execute(
-        insert(webhook_events).values(
-            id=event_id, partner_id=partner_id, type=type, lane=hashed, payload=dict(payload), at=now
-        )
+        insert(webhook_deliveries), [delivery(one, event_id, lane=hashed, now=now) for one in endpoints]
     )
-    for endpoint_id in endpoints:
-        row = {"endpoint_id": endpoint_id, "event_id": event_id, "number": 1, "lane": hashed, "created_at": now}
-        await connection.execute(insert(webhook_deliveries).values(**row, attempts=0, next_attempt_at=now))
+    return event_id
+
+
+def delivery(endpoint_id: UUID, event_id: UUID, *, lane: bytes, now: datetime, number: int = 1) -> dict[str, Any]:
+    """The row of a delivery that is due at once."""
+    row = {"endpoint_id": endpoint_id, "event_id": event_id, "number": number, "lane": lane}
+    return row | {"created_at": now, "attempts": 0, "next_attempt_at": now}

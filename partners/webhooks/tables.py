@@ -48,11 +48,13 @@ webhook_deliveries = Table(
     Column("next_attempt_at", Instant, nullable=False),
     Column("delivered_at", Instant),
     Column("failed_at", Instant, comment="given up for now; a person is told, nothing is dropped"),
-    Index("ix_webhook_deliveries_due", "next_attempt_at",
-          sqlite_where=text("delivered_at IS NULL AND failed_at IS NULL"),
-          postgresql_where=text("delivered_at IS NULL AND failed_at IS NULL")),
+    Column("skipped_at", Instant, comment="a person let it be; later ones of its lane go on"),
+    Index("ix_webhook_deliveries_due", "endpoint_id", "next_attempt_at",
+          sqlite_where=text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL"),
+          postgresql_where=text("delivered_at IS NULL AND skipped_at IS NULL AND failed_at IS NULL")),
     Index("ix_webhook_deliveries_lane", "endpoint_id", "lane", "event_id",
-          sqlite_where=text("delivered_at IS NULL"), postgresql_where=text("delivered_at IS NULL")),
+          sqlite_where=text("delivered_at IS NULL AND skipped_at IS NULL"),
+          postgresql_where=text("delivered_at IS NULL AND skipped_at IS NULL")),
 )  # fmt: skip
 
 webhook_attempts = Table(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.clock import years_before
+from legal.deniability import Crowd, says_nothing_bad
 from scoring.life.reasons import Direction, literal, top_reasons
 from scoring.model import Model
 from scoring.values import half_up
@@ -349,7 +350,7 @@ def _offer(database: DuckDBPyConnection, after: Model, before: Model | None, off
         "standard": shown(standard),
         "clean_percent": half_up(100 * clean, standard) if standard >= SMALLEST else None,
         # Of an enterprise anybody may know the record: deniability is for people.
-        "denies": None if after.subject != "person" else 2 * clean >= standard,
+        "denies": None if after.subject != "person" else says_nothing_bad(Crowd(standard, clean)),
         "spent_fen": offer.spent_fen,
         "expected_fen": expected,
     }
