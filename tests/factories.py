@@ -119,10 +119,11 @@ async def build_city(database: Database, keys: Keys) -> None:
             values = {"place": "hunan-shaoyang", "sector": name, "name": f"测试{name}", "uscc": uscc}
             await connection.execute(insert(partners).values(id=number, registered_at=NOON, **values))
             await connection.execute(insert(accounts).values(id=name, role=Role.PARTNER.value, partner_id=number))
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text(f"SELECT setval('partners_id_seq', {len(PARTNERS)})"))
         for number, offer in enumerate(OFFERS.values(), 1):
             await _add_offer(connection, number, offer)
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT setval('partners_id_seq', {len(PARTNERS)})"))
+            await connection.execute(text(f"SELECT setval('offers_id_seq', {len(OFFERS)})"))
         await connection.execute(insert(grants), granted_rows())
         for role in (Role.OPERATOR, Role.REVIEWER, Role.AUDITOR, Role.PROVIDER, Role.CLERK, Role.AGENCY):
             await connection.execute(insert(accounts).values(id=role.value, role=role.value))

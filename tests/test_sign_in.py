@@ -274,3 +274,10 @@ async def test_the_lock_of_one_key_is_no_other_keys(city: City) -> None:
     row, second = await applied(city, key), await applied(city, other)
     await wrong(city, row, 10)
     assert (await sign_in(city, other, client_of(second))).status_code == 200
+
+
+@pytest.mark.parametrize("city_url", ["sqlite"], indirect=True)
+async def test_what_to_write_into_an_assertion_can_be_looked_up(city: City) -> None:
+    told = (await city.client.get("/.well-known/oauth-authorization-server")).json()
+    assert (told["issuer"], told["token_endpoint"]) == (ISSUER, ENDPOINT)
+    assert told["token_endpoint_auth_signing_alg_values_supported"] == ["EdDSA", "ES256"]
