@@ -4,16 +4,20 @@ know: the register shows a pseudonym, never a subject, and looking at the regist
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context, Info
 from api.ids import any_key
 from api.offers import Offer, Partner, offer_of, partner_of
+from api.outcomes import PartnerReport, shown_report
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, Audience, access
 from api.scalars import Outcome
@@ -24,6 +28,8 @@ from partners.access import VERIFICATION, VERIFICATION_PURPOSE, reader_in_words,
 from partners.catalogue import Catalogue
 from partners.eligibility import MESSAGES
 from partners.eligibility import WhyNot as Reason
+from partners.outcomes import reports_of
+from partners.receipts import verification_named_in
 from partners.tables import access_events, accounts
 
 REVIEWERS = (Audience.REVIEWER, Audience.AUDITOR)
@@ -61,6 +67,9 @@ class AccessEvent:
     why_not: list[WhyNot] = strawberry.field(description="Why the benefit did not apply; told to nobody else.")
     receipt: str | None = strawberry.field(description="The same signed receipt that the partner holds.")
     site: str | None = strawberry.field(description="The gate or counter the partner named.")
+    reports: list[PartnerReport] = strawberry.field(
+        description="What the partner said came of the benefit, oldest first; it counts in no score."
+    )
 
 
 @strawberry.type(description="An access event in a page (Relay).", directives=access(SUBJECT))
@@ -124,7 +133,11 @@ async def access_log(context: Context, subject_id: int, first: int | None, after
     async with context.state.database.reading() as connection:
         rows = (await connection.execute(statement)).all()
         known = await context.state.current_catalogue(connection)
-    edges = [AccessEventEdge(cursor=cursor_of(row.id), node=_event(row, known)) for row in rows[:size]]
+        reports = await _reports(connection, subject_id, rows[:size])
+    edges = [
+        AccessEventEdge(cursor=cursor_of(row.id), node=_event(row, known, reports.get(row.id, ())))
+        for row in rows[:size]
+    ]
     info = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
     return AccessEventConnection(edges=edges, page_info=info)
 
@@ -134,7 +147,15 @@ def _events() -> Select[Any]:
     return found.outerjoin(accounts, accounts.c.id == access_events.c.reader).order_by(access_events.c.id.desc())
 
 
-def _event(row: Any, known: Catalogue) -> AccessEvent:
+async def _reports(connection: AsyncConnection, subject_id: int, rows: Sequence[Any]) -> dict[UUID, list[Any]]:
+    """What came of the benefits that these events are about, by event."""
+    applied = (row for row in rows if row.outcome == Outcome.BENEFIT_APPLIES.value)
+    verified = {row.id: key for row in applied if (key := verification_named_in(row.receipt)) is not None}
+    found = await reports_of(connection, subject_id, list(verified.values())) if verified else {}
+    return {event: found[key] for event, key in verified.items() if key in found}
+
+
+def _event(row: Any, known: Catalogue, reports: Iterable[Any]) -> AccessEvent:
     partner, offer = known.partners.get(row.partner_id), known.offers.get(row.offer_id)
     return AccessEvent(
         at=row.at,
@@ -148,6 +169,7 @@ def _event(row: Any, known: Catalogue) -> AccessEvent:
         why_not=[why_not_of(Reason(code)) for code in row.why_not],
         receipt=row.receipt,
         site=row.site,
+        reports=[shown_report(one) for one in reports],
     )
 
 

@@ -101,7 +101,7 @@ def open_state(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Starlette:
     """The ASGI application for these settings; `clock` gives the present instant."""
     state = open_state(settings, clock=clock)
-    state.sandbox = open_sandbox(settings, rulebook=state.rulebook, clock=clock)
+    state.sandbox = sandbox = open_sandbox(settings, rulebook=state.rulebook, clock=clock)
     is_demo = settings.environment == "demo"
     limits = Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst)
     tokens = BearerTokens(state.keys, issuer=settings.issuer)
@@ -122,7 +122,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             watching_offers(state),
             watching_rates(state),
             watching_orders(state),
-            sandboxed(state),
+            sandboxed(state, sandbox),
             watching_keys(state),
             sending_webhooks(state),
             settling(state),
@@ -151,7 +151,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/intake", uploads.load, methods=["POST"]),
             Route("/intake/{batch}/quarantine", uploads.quarantine),
             Route("/reports/{id}/{sha256}", check_page(state, limits)),
-            *(sandbox_routes(state.sandbox, is_demo=is_demo) if state.sandbox else ()),
+            *(sandbox_routes(sandbox, is_demo=is_demo) if sandbox else ()),
             Route("/settlement/{name}", downloads(state, tokens, limits, fetch_file, to=SETTLED)),
             Route("/usage/{name}", downloads(state, tokens, limits, fetch_usage, to=OVERSEERS)),
             Route("/open-data", downloads(state, tokens, limits, fetch_index, to=AGENCIES)),

@@ -3,10 +3,10 @@ at each request, when first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.types import Info as StrawberryInfo
@@ -26,9 +26,21 @@ from partners.decisions import Verifier
 from partners.rulebook import Rulebook
 from scoring.issuers import Issuer
 
-if TYPE_CHECKING:
-    from api.rehearsal import Rehearsal
-    from api.sandbox import SandboxState
+
+class Sandbox(Protocol):
+    """What the live side may do with the sandbox: see to it that its database stands, and read there."""
+
+    database: Database
+
+    async def ready(self) -> None:
+        """Raises `Unavailable` where it cannot be made ready now."""
+
+
+class Rehearsal(Protocol):
+    """Makes mutations go wrong on demand, and notes what was seen."""
+
+    async def around(self, context: Context, name: str, given: Any, answering: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer of the mutation `name` to the input `given`, or what is rehearsed in its place."""
 
 
 @dataclass
@@ -45,7 +57,7 @@ class State:
     """Who may push results, by id."""
     files: Files | None = None
     """Where evidence and uploads are kept; None where the deployment takes none."""
-    sandbox: SandboxState | None = None
+    sandbox: Sandbox | None = None
     """What partners try things in; None where there is none, and in the sandbox itself."""
     rehearsal: Rehearsal | None = None
     """Makes things go wrong on demand: in the sandbox alone."""

@@ -13,9 +13,9 @@ from api.errors import Problem
 from api.mutations import mutation
 from api.permissions import SUBJECT, access
 from core.errors import ExpectedError
+from partners.leaving import leave
 from partners.tables import accounts
-from scoring.leaving import ERASED, KEPT, leave_scheme
-from scoring.mine import place_of
+from scoring.leaving import ERASED, KEPT
 
 
 class NotByMandate(ExpectedError):
@@ -84,20 +84,16 @@ class LeavingMutations:
         if not input.confirm:
             raise NotConfirmed("退出后评价结果和经同意采集的信息会被删除,不能恢复。确认退出请把 confirm 设为 true。")
         context, state = info.context, info.context.state
-        rulebook = state.rulebook
         async with state.database.transaction() as connection:
             principal = await context.principal(connection)
             subject_id = principal.subject_id or 0
             basis = await connection.scalar(select(accounts.c.basis).where(accounts.c.id == principal.account))
             if basis == "mandate":
                 raise NotByMandate("代理人不能代为退出。请由本人用自己的账号,或到服务窗口办理。")
-            place = await place_of(connection, subject_id)
-            left = await leave_scheme(
+            left = await leave(
                 connection,
                 subject_id=subject_id,
-                catalogue=rulebook.catalogues[place],
-                known_facts=rulebook.indicators[place].facts,
-                purposes=rulebook.purposes[place].versions,
+                rulebook=state.rulebook,
                 issuing=state.verifier,
                 actor=principal.account,
                 now=context.now,

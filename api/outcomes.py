@@ -12,7 +12,7 @@ from api.context import Info
 from api.errors import Problem
 from api.ids import public_id, uuid_of
 from api.mutations import mutation
-from api.permissions import PARTNER, access
+from api.permissions import PARTNER, SUBJECT, access
 from api.verification import LONGEST_REQUEST_ID, checked_text
 from core.errors import BadInput, Forbidden
 from partners import answers
@@ -56,6 +56,31 @@ class OutcomeReport:
     verification_id: strawberry.ID = strawberry.field(description="The verification it is about.")
     number: int = strawberry.field(description="1 for the first report; a higher one corrects those before it.")
     reported_at: datetime = strawberry.field(description="When.")
+
+
+@strawberry.type(description="What a partner said came of a benefit.", directives=access(SUBJECT))
+class PartnerReport:
+    """As its subject reads it."""
+
+    number: int = strawberry.field(description="1 for the first; a higher one corrects those before it.")
+    outcome: OutcomeCode = strawberry.field(description="What came of it.")
+    satisfaction: int | None = strawberry.field(
+        description=f"What you thought of the service, from 1 to {BEST}, as the partner says you said."
+    )
+    note: str | None = strawberry.field(description="The partner's words about the service.")
+    reported_at: datetime = strawberry.field(description="When.")
+
+
+def shown_report(row: Any) -> PartnerReport:
+    """A row of `outcome_reports` as its subject reads it."""
+    said = row.report
+    return PartnerReport(
+        number=row.number,
+        outcome=OutcomeCode(said["outcome"]),
+        satisfaction=said["satisfaction"],
+        note=said["note"],
+        reported_at=row.at,
+    )
 
 
 ReportOutcomeResult = Annotated[

@@ -89,8 +89,8 @@ def _seen(act: str, given: Any, found: Scanned | None, answer: Any) -> Seen:
     outcome = getattr(answer, "outcome", None)
     return Seen(
         act=act,
-        request=given.request_id,
-        body=sha256(orjson.dumps(body, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
+        request=_hashed(given.request_id),  # nothing a partner wrote is kept as it is
+        body=_hashed(body),
         code=found.key if found else "",
         persona=found.persona.value if found and found.persona else "",
         fault=found.fault.value if found else Fault.NONE.value,
@@ -100,6 +100,10 @@ def _seen(act: str, given: Any, found: Scanned | None, answer: Any) -> Seen:
         id=str(getattr(answer, "id", "")),
         of=str(of or ""),
     )
+
+
+def _hashed(given: Any) -> str:
+    return sha256(orjson.dumps(given, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def _offer(given: str | None) -> str:

@@ -274,13 +274,13 @@ class Mirror:
 
 
 @asynccontextmanager
-async def sandboxed(live: State) -> AsyncIterator[None]:
-    """Keep the sandbox in step with the live side as long as the application runs."""
-    if live.sandbox is None:
+async def sandboxed(live: State, sandbox: SandboxState | None) -> AsyncIterator[None]:
+    """Keep the sandbox, where there is one, in step with the live side as long as the application runs."""
+    if sandbox is None:
         yield
         return
 
-    async with reloading(live.sandbox.keys), repeating(Mirror(live, live.sandbox), seconds=SECONDS_BETWEEN, log=log):
+    async with reloading(sandbox.keys), repeating(Mirror(live, sandbox), seconds=SECONDS_BETWEEN, log=log):
         yield
-    await live.sandbox.database.close()
-    await live.sandbox.cache.close()
+    await sandbox.database.close()
+    await sandbox.cache.close()

@@ -133,8 +133,11 @@ class ConfirmSandboxOrderInput:
 SandboxCodeResult = Annotated[
     SandboxCode | Problem, strawberry.union("SandboxCodeResult", description="A code, or why not.")
 ]
-SandboxTimeResult = Annotated[
-    SandboxTime | Problem, strawberry.union("SandboxTimeResult", description="The time, or why not.")
+MoveSandboxClockResult = Annotated[
+    SandboxTime | Problem, strawberry.union("MoveSandboxClockResult", description="The time, or why not.")
+]
+ResetSandboxClockResult = Annotated[
+    SandboxTime | Problem, strawberry.union("ResetSandboxClockResult", description="The time, or why not.")
 ]
 ConfirmSandboxOrderResult = Annotated[
     Order | Problem, strawberry.union("ConfirmSandboxOrderResult", description="The order, or why not.")
@@ -192,7 +195,7 @@ class SandboxMutations:
         )
 
     @mutation(description="Sandbox: move the partner's own clock on.", to=PARTNER)
-    async def move_sandbox_clock(self, info: Info, input: MoveSandboxClockInput) -> SandboxTimeResult:  # noqa: A002
+    async def move_sandbox_clock(self, info: Info, input: MoveSandboxClockInput) -> MoveSandboxClockResult:  # noqa: A002
         """From the next request on."""
         desk = await desk_of(info.context)
         async with desk.transaction() as connection:
@@ -200,7 +203,7 @@ class SandboxMutations:
         return SandboxTime(now=desk.now + ahead, ahead_seconds=int(ahead.total_seconds()))
 
     @mutation(description="Sandbox: set the partner's own clock back to the present.", to=PARTNER)
-    async def reset_sandbox_clock(self, info: Info, input: ResetSandboxClockInput) -> SandboxTimeResult:  # noqa: A002
+    async def reset_sandbox_clock(self, info: Info, input: ResetSandboxClockInput) -> ResetSandboxClockResult:  # noqa: A002
         """From the next request on."""
         desk = await desk_of(info.context)
         async with desk.transaction() as connection:

@@ -17,7 +17,7 @@ from api.consenting import ConsentMutations
 from api.consents import ConsentQueries
 from api.context import Info
 from api.governance import GovernanceMutations, GovernanceQueries
-from api.grants import GrantMutations
+from api.grants import GrantMutations, GrantQueries
 from api.ids import any_key
 from api.intake import IntakeQueries
 from api.labels import LabelMutations, LabelQueries
@@ -87,6 +87,7 @@ class Query(
     WebhookQueries,
     ConformanceQueries,
     LabelQueries,
+    GrantQueries,
     OrderQueries,
     LoanQueries,
     LoanFigureQueries,

@@ -7,64 +7,57 @@ Names are invented and say so; prices and terms are examples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from demo.desk import Desk, Member
 from demo.people import CITY_NAMES, COUNTIES, WORDS, city_of, make_uscc
+from demo.services import LATER_OFFERS
 from legal.effects import Effect
-from legal.terms import Baseline, Citation
 from partners.offers.content import OfferDraft, baseline_values, offer_values
 
 SECTOR_SIZES = {"bank": 14, "hospital": 13, "scenic": 13}
 SECTOR_NAMES = {"bank": "银行", "hospital": "医院", "scenic": "景区"}
-MODELS = {
-    ("hunan-shaoyang", "person"): "xiangxinfen",
-    ("hunan-shaoyang", "enterprise"): "hunan-comprehensive",
-    ("guangdong-huizhou", "person"): "huixinma-person",
-    ("guangdong-huizhou", "enterprise"): "huixinma-enterprise",
+LATER_SECTORS = {
+    "parking": "停车场",
+    "hotel": "酒店",
+    "property": "物业公司",
+    "transport": "客运公司",
+    "hall": "政务服务中心",
+    "household": "家政公司",
+    "elder-care": "养老服务中心",
+    "shop": "商场",
+    "park": "产业园区",
 }
+"""Sectors that joined after the first three: one partner of each in each city."""
+REGISTERED_AS = {"hospital": "12", "hall": "11", "elder-care": "12"}
+"""First two signs of a USCC: government, public institutions; the others are enterprises."""
 
 PRODUCTS = ("银税互动", "税易贷", "税融通", "税银通", "政采贷")
 """What the banks' first offers are about, in turn."""
 
-OPENED = timedelta(days=180)
-BASELINE_AGE = timedelta(days=3 * 365)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A partner. `n` counts from 1 within its sector and is the N of `demo-token bank --n N`."""
-
-    id: int
-    sector: str
-    n: int
-    place: str
-    name: str
-    uscc: str
-
-    @property
-    def account(self) -> str:
-        """The account through which it acts."""
-        return f"{self.sector}-{self.n}"
+LENDING = timedelta(days=800)
+"""How long the banks' first offers have been open."""
 
 
 def make_members() -> list[Member]:
-    """The partners: sectors in turn, odd ones of each in the first city, even ones in the second."""
+    """The partners: the first three sectors in turn, then the later ones; odd ones of each in the first city, even ones
+    in the second."""
     in_turn = [
         (sector, n)
         for n in range(1, max(SECTOR_SIZES.values()) + 1)
         for sector, size in SECTOR_SIZES.items()
         if n <= size
     ]
+    in_turn += [(sector, n) for sector in LATER_SECTORS for n in (1, 2)]
     return [
         Member(
             id=number,
             sector=sector,
             n=n,
             place=city_of(n),
-            name=f"{CITY_NAMES[city_of(n)]}{WORDS[n - 1]}{SECTOR_NAMES[sector]}(演示)",
-            uscc=make_uscc("12" if sector == "hospital" else "91", COUNTIES[city_of(n)][0], 90_000 + number),
+            name=f"{CITY_NAMES[city_of(n)]}{WORDS[n - 1]}{(SECTOR_NAMES | LATER_SECTORS)[sector]}(演示)",
+            uscc=make_uscc(REGISTERED_AS.get(sector, "91"), COUNTIES[city_of(n)][0], 90_000 + number),
         )
         for number, (sector, n) in enumerate(in_turn, 1)
     ]
@@ -72,7 +65,7 @@ def make_members() -> list[Member]:
 
 def make_offers(member: Member, on: date) -> list[OfferDraft]:
     """The offers of one partner, the first one first."""
-    return list(_OFFERS[member.sector](_Desk(member, on)))
+    return list({**_OFFERS, **LATER_OFFERS}[member.sector](Desk(member, on)))
 
 
 def offer_rows(draft: OfferDraft, offer_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -83,38 +76,7 @@ def offer_rows(draft: OfferDraft, offer_id: int) -> tuple[dict[str, Any], dict[s
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """A partner writing its offers on a day."""
-
-    member: Member
-    on: date
-
-    def threshold(self, subject: str) -> str:
-        """One grade for all offers of a partner to one kind of subject; a few partners ask for more than most."""
-        if MODELS[self.member.place, subject] == "hunan-comprehensive":
-            return "B+" if self.member.n % 3 == 0 else "B"
-        return "A+" if subject == "person" and self.member.sector == "scenic" and self.member.n % 5 == 0 else "A"
-
-    def offer(self, kind: str, subject: str, *, baseline: Baseline, **terms: Any) -> OfferDraft:
-        """A draft with the partner's model and threshold; opened half a year ago unless it says otherwise."""
-        return OfferDraft(
-            partner_id=self.member.id,
-            kind=kind,
-            model=MODELS[self.member.place, subject],
-            threshold=self.threshold(subject),
-            baseline=baseline,
-            **{"opens_on": self.on - OPENED, **terms},
-        )
-
-    def baseline(self, document: str, **terms: Any) -> Baseline:
-        """A standard service in force for three years, as the partner's published `document` states it."""
-        since = self.on - BASELINE_AGE
-        source = Citation(f"{self.member.name}{document}", f"{since.year}年版")
-        return Baseline(source=source, in_force_from=since, **terms)
-
-
-def _bank(desk: _Desk) -> Iterator[OfferDraft]:
+def _bank(desk: Desk) -> Iterator[OfferDraft]:
     business = desk.baseline("贷款业务公示", days=10, documents=("营业执照", "近两年财务报表"))
     yield desk.offer(
         "loan",
@@ -131,6 +93,7 @@ def _bank(desk: _Desk) -> Iterator[OfferDraft]:
             "rate_off_basis_points": 30,
             "decision_days": 10,
         },
+        opens_on=desk.on - LENDING,
     )
     yield desk.offer(
         "loan",
@@ -161,7 +124,7 @@ def _bank(desk: _Desk) -> Iterator[OfferDraft]:
     )
 
 
-def _hospital(desk: _Desk) -> Iterator[OfferDraft]:
+def _hospital(desk: Desk) -> Iterator[OfferDraft]:
     yield desk.offer(
         "medical",
         "person",
@@ -170,6 +133,7 @@ def _hospital(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service="按预约先后和病情安排就诊,按公示价格缴费;急诊抢救对所有人一律先救治。",
         benefit="普通门诊费用可在就诊后七日内支付;急诊抢救对所有人一律先救治,不在此项之内。",
         effects=(Effect.DEFERRED_PAYMENT,),
+        details={"covers": "outpatient"},
     )
     yield desk.offer(
         "medical",
@@ -179,11 +143,12 @@ def _hospital(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service="按病情安排住院,所有患者按公示标准交纳 2000 元押金,出院时结算退还。",
         benefit="住院时免交押金,出院时一并结算。",
         effects=(Effect.DEPOSIT_WAIVER,),
+        details={"covers": "inpatient", "deposit_off_fen": 200_000},
         limit_per_person=4,
     )
 
 
-def _scenic(desk: _Desk) -> Iterator[OfferDraft]:
+def _scenic(desk: Desk) -> Iterator[OfferDraft]:
     price = 40 + 5 * desk.member.n
     ticket = desk.baseline("公示票价", price_fen=100 * price, queue="first-come")
     yield desk.offer(
@@ -194,6 +159,7 @@ def _scenic(desk: _Desk) -> Iterator[OfferDraft]:
         standard_service=f"按公示票价 {price} 元购票,先到先入。",
         benefit="门票按公示票价打八折。",
         effects=(Effect.FEE_REDUCTION,),
+        details={"discount_percent": 20},
     )
     yield desk.offer(
         "tourism",
@@ -232,6 +198,7 @@ def _scenic(desk: _Desk) -> Iterator[OfferDraft]:
         benefit="每晚另行加开一场,可参加一次;原有场次和名额不变。",
         effects=(Effect.EXTRA_CAPACITY,),
         standard_lanes_unchanged=True,
+        details={"added_places_per_day": 10},
         quota=10,
         limit_per_person=1,
         **night,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tqdm import tqdm
 
@@ -21,38 +21,66 @@ from core.clock import day_of, start_of
 from core.database import Database
 from core.integrity import sealed_with
 from core.keys import Keys
-from demo.alliance import Member, make_members, make_offers, offer_rows
-from demo.people import PERSONS, make_enterprises, make_persons
+from demo.alliance import make_members, make_offers, offer_rows
+from demo.desk import OPENED, Member
+from demo.lately import MONTHS, add_lately
+from demo.moments import Rows
+from demo.people import COUNTIES, PERSONS, make_enterprises, make_persons, make_uscc
 from demo.records import RECORDS, Known, known_of_enterprise, known_of_person, permits, record_row
 from partners.accounts import Role
 from partners.catalogue import BENEFIT_CHECK, bump_catalogue
+from partners.lending.tables import loan_applications, loan_reports, loan_steps
+from partners.limits import EVER
 from partners.offers.content import OfferDraft, content_of
+from partners.orders.tables import order_steps, orders
 from partners.rulebook import Rulebook
-from partners.tables import accounts, baselines, grants, offer_steps, offer_versions, offers, partners, quotas
+from partners.settlement.tables import settlement_days, settlement_files, settlement_lines
+from partners.tables import (
+    access_events,
+    accounts,
+    baselines,
+    benefit_news,
+    benefit_watches,
+    grants,
+    offer_steps,
+    offer_versions,
+    offers,
+    partners,
+    quotas,
+    redemptions,
+    verifications,
+)
+from partners.usage import take_usage
 from scoring.catalogue import Catalogue
 from scoring.engine import Record
 from scoring.inputs import Inputs, inputs_row
 from scoring.scores import score_row
+from scoring.statistics import months_before
 from scoring.subjects import SubjectKind, is_minor, subject_row
 from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
 SEED = 4305
-STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 2, Role.CLERK: 1, Role.AGENCY: 1}
+STAFF = {Role.OPERATOR: 3, Role.REVIEWER: 2, Role.AUDITOR: 1, Role.PROVIDER: 3, Role.CLERK: 1, Role.AGENCY: 1}
 """How many accounts of each of these roles there are: `operator-1`, `operator-2` …"""
-BODIES = {"provider-2": "行政执法机关"}
-"""Providers that deliver for one body alone, and decide what is objected to; the others deliver for anybody."""
+BODIES = {
+    "provider-2": ("行政执法机关", make_uscc("11", COUNTIES["hunan-shaoyang"][0], 99_002)),
+    "provider-3": ("市场监督管理部门", make_uscc("11", COUNTIES["guangdong-huizhou"][0], 99_003)),
+}
+"""Providers that deliver for one body alone (name, USCC), decide what is objected to and may query; the others deliver
+for anybody."""
+ISSUER = "https://xinyi.example"
+"""Who signs where nobody says; the same as `Settings.issuer` says."""
 BATCH = 500
+JOINED = timedelta(days=1000)
 
-Rows: TypeAlias = dict[Table, list[dict[str, Any]]]
 
-
-async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: datetime) -> None:
+async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: datetime, issuer: str = ISSUER) -> None:
     """Write the demo city into a migrated database that has no subjects yet.
 
     Raises:
         Conflict: there are subjects or partners already; nothing was written.
     """
-    rows = city_rows(keys=keys, rulebook=rulebook, now=now)
+    rows = city_rows(keys=keys, rulebook=rulebook, now=now, issuer=issuer)
     count = sum(len(of_table) for of_table in rows.values())
     with tqdm(total=count, desc="建立演示城市", unit="行", delay=1, disable=None, leave=False) as progress:
         async with database.transaction() as connection:
@@ -62,12 +90,15 @@ async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: 
                     await connection.execute(insert(table), batch)
                     progress.update(len(batch))
             await _count_on(connection)
+            for months in range(MONTHS, 0, -1):
+                month = months_before(day_of(now).replace(day=1), months)
+                await take_usage(connection, month=month, now=now)
             await bump_catalogue(connection)
             content = {str(table.name): len(of_table) for table, of_table in rows.items()}
             await audit.record(connection, at=now, actor="demo", action="seedDemoCity", content=content)
 
 
-def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
+def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime, issuer: str = ISSUER) -> Rows:
     """Every row of the city by table, in the order in which they may be written.
 
     The same `now` gives the same rows, but for the nonces in what is sealed.
@@ -77,6 +108,7 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
     _add_alliance(rows, on)
     _add_people(rows, keys, rulebook, now)
     _add_staff(rows)
+    add_lately(rows, keys=keys, issuer=issuer, rulebook=rulebook, now=now)
     order = (
         subjects,
         partners,
@@ -92,6 +124,19 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
         facts,
         scores,
         score_inputs,
+        verifications,
+        redemptions,
+        access_events,
+        orders,
+        order_steps,
+        settlement_files,
+        settlement_lines,
+        settlement_days,
+        loan_applications,
+        loan_steps,
+        loan_reports,
+        benefit_watches,
+        benefit_news,
     )
     return {
         table: [sealed_with(keys, table, row) for row in rows[table]] if "sealed" in table.info else rows[table]
@@ -101,7 +146,7 @@ def city_rows(*, keys: Keys, rulebook: Rulebook, now: datetime) -> Rows:
 
 def _add_alliance(rows: Rows, on: date) -> None:
     for member in make_members():
-        joined_at = start_of(on - timedelta(days=400)) + timedelta(hours=10)
+        joined_at = start_of(on - JOINED) + timedelta(hours=10)
         rows[partners].append(
             {
                 "id": member.id,
@@ -122,8 +167,9 @@ def _add_alliance(rows: Rows, on: date) -> None:
             rows[offers].append(offer)
             rows[baselines].append(baseline)
             if draft.quota is not None:
-                rows[quotas].append({"offer_id": offer_id, "cap": draft.quota, "taken": 0})
-            submitted_at = start_of(on - timedelta(days=194)) + timedelta(hours=9)
+                rows[quotas].append({"offer_id": offer_id, "bucket": EVER, "cap": draft.quota, "taken": 0})
+            # Two weeks before it opened, and long ago also where it opens later.
+            submitted_at = start_of(min(draft.opens_on, on - OPENED) - timedelta(days=14)) + timedelta(hours=9)
             steps = (("submitted", "operator-1", "提交审核"), ("approved", "operator-2", "审核通过"))
             rows[offer_steps] += [
                 {
@@ -247,7 +293,8 @@ def _add_staff(rows: Rows) -> None:
 def _account(
     account: str, role: Role, *, subject_id: int | None = None, partner_id: int | None = None
 ) -> dict[str, Any]:
-    acting_for = {"subject_id": subject_id, "partner_id": partner_id, "body": BODIES.get(account)}
+    body, body_uscc = BODIES.get(account, (None, None))
+    acting_for = {"subject_id": subject_id, "partner_id": partner_id, "body": body, "body_uscc": body_uscc}
     return {"id": account, "role": role.value, **acting_for}
 
 

@@ -142,7 +142,7 @@ async def _fill(settings: Settings) -> None:
     database = Database(settings.database_url, keys=keys)
     try:
         await migrate(database)
-        await seed_city(database, keys=keys, rulebook=rulebook, now=utc_now())
+        await seed_city(database, keys=keys, rulebook=rulebook, now=utc_now(), issuer=settings.issuer)
     finally:
         # Closing the last connection moves the log into the file itself, which can then be moved alone.
         await database.close()

@@ -90,7 +90,8 @@ def is_exemplary(n: int) -> bool:
 def known_of_person(random: Random, person: Person) -> Known:
     """What is on record about a citizen. Nothing adverse is ever on record about a minor."""
     if person.n <= FOREMOST:
-        return _foremost_person(random, person.n)
+        known = _foremost_person(random, person.n)
+        return Known(known.entries, known.facts | _for_lenders_to_farmers(person.n))
     if person.age < 18:
         return Known([Entry("volunteer-service", random.randrange(1, YEAR))] if random.random() < 0.2 else [], {})
     activity = random.random()
@@ -198,6 +199,18 @@ def _for_lenders(n: int) -> dict[str, Any]:
     if n % 4 == 0:
         known["freight_tons"] = str(300 * n)
     return known
+
+
+def _for_lenders_to_farmers(n: int) -> dict[str, Any]:
+    """What a bank may be answered about every third of the foremost citizens, who farm, when they apply for a small
+    loan; no model for persons looks at it."""
+    if n % 3:
+        return {}
+    return {
+        "social_insurance_months": str(4 * n),
+        "power_paid_months": str(12 if n % 2 else 9),
+        "water_paid_months": "18",
+    }
 
 
 def _evaluations(random: Random, enterprise: Enterprise, *, quality: int) -> dict[str, Any]:

@@ -98,7 +98,11 @@ class Case:
     def readings(self) -> tuple[Reading, ...]:
         """The phrases found in the texts that count in this offer."""
         found = self.protected.words.read(self.texts)
-        return tuple(r for r in found if self.is_protected or not r.phrase.only_of_protected)
+        return tuple(
+            r
+            for r in found
+            if (self.is_protected or not r.phrase.only_of_protected) and not self.effects & set(r.phrase.not_of)
+        )
 
     def rule_of(self, reading: Reading) -> str:
         """The rule a phrase breaks in this offer."""

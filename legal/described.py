@@ -16,7 +16,7 @@ from core.errors import ExpectedError
 from legal.conditions import grade_asked
 from legal.effects import ADDED_CAPACITY, RELATIVE, Effect
 from legal.guard import Refusal, check_offer
-from legal.harms import ADDITIONS, HARMS, PAYERS
+from legal.harms import ADDITIONS, HARMS
 from legal.protected import ProtectedList, named_in
 from legal.sources import refuse
 from legal.terms import Baseline, Citation, KindLimits, Ladder, OfferTerms, SubjectKind
@@ -153,7 +153,7 @@ def _refusals(offer: Description, protected: ProtectedList, kind_protected: bool
     named = named_in(protected.services + protected.rights, spoken, on=on)
     is_protected = bool(declared or kind_protected or named)
     strictly = _guarded(terms, protected, on, is_protected=bool(kind_protected))
-    if kind_protected and offer.basic_public_service is False and not named and offer.kind != "medical":
+    if kind_protected and offer.basic_public_service is False and not named:
         # The partner says that no protected service is concerned and only the kind suggests it: a human says which.
         plainly = _guarded(terms, protected, on, is_protected=False)
         yield from plainly
@@ -167,16 +167,15 @@ def _refusals(offer: Description, protected: ProtectedList, kind_protected: bool
                 yield refuse(rule, f"效果“{effect}”{harm.does}。优惠只能在标准服务之上增加,请删去。")
         elif word not in ADDITIONS:
             yield refuse("L0", f"不认识效果“{effect}”,机器不能判断。请改用清单内的增益,或由人审定。", "review")
-    yield from _unclear(offer, added, kind_protected)
-    if is_protected:
-        yield from _not_what_it_is_called(offer, added, protected)
+    yield from _unclear(offer, added, protected, kind_protected)
+    yield from _not_what_it_is_called(offer, added, protected, is_protected=is_protected)
 
 
 def _guarded(terms: OfferTerms, protected: ProtectedList, on: date, *, is_protected: bool) -> list[Refusal]:
     """What the guard has against it. What it adds (L0) is judged word by word instead."""
     found = check_offer(
         terms,
-        ladder=Ladder(terms.model, terms.subject, ("reached", "below"), "below"),
+        ladder=Ladder(terms.model, terms.subject, (terms.threshold, "below it"), "below it"),
         others=(),
         baselines=(),
         protected=protected,
@@ -187,7 +186,9 @@ def _guarded(terms: OfferTerms, protected: ProtectedList, on: date, *, is_protec
     return [refusal for refusal in found if refusal.rule != "L0"]
 
 
-def _unclear(offer: Description, added: tuple[Effect, ...], kind_protected: bool | None) -> Iterator[Refusal]:
+def _unclear(
+    offer: Description, added: tuple[Effect, ...], protected: ProtectedList, kind_protected: bool | None
+) -> Iterator[Refusal]:
     """What is missing, strange, or left to a human."""
     if not offer.effects:
         yield refuse("L0", "没有写明在标准服务之上增加什么。请写明至少一项增益,或由人审定。", "review")
@@ -201,30 +202,19 @@ def _unclear(offer: Description, added: tuple[Effect, ...], kind_protected: bool
         yield refuse("L1", "没有写明标准服务,无从比较。请写明人人可得的标准服务。", "review")
     if not offer.benefit.strip() and not offer.title.strip():
         yield refuse("L0", "没有写明优惠是什么。请写明,或由人审定。", "review")
-    if offer.payer.strip() and _payer(offer.payer) is None:
+    if offer.payer.strip() and protected.words.payer(offer.payer) is None:
         yield refuse("L11", f"看不出“{offer.payer}”是谁,机器不能判断由谁承担。请写明,或由人审定。", "review")
 
 
 def _not_what_it_is_called(
-    offer: Description, added: tuple[Effect, ...], protected: ProtectedList
+    offer: Description, added: tuple[Effect, ...], protected: ProtectedList, *, is_protected: bool
 ) -> Iterator[Refusal]:
-    """Beside a protected service, a benefit in words that do not show that it is what it is called."""
+    """A benefit in words that do not show that it is what it is called. Harm likes to call itself an extra."""
     told = normal(f"{offer.title}。{offer.benefit}")
     for effect in added:
-        shown = protected.words.effect_words.get(effect)
-        if shown and not shown.search(told):
-            message = f"“{offer.benefit}”看不出是“{effect}”,可能触及基本公共服务本身。请写明,或由人审定。"
-            yield refuse("L5", message, "review")
-
-
-def _payer(said: str) -> str | None:
-    """One of the guard's payers; None where the words do not tell, or tell of those who get nothing."""
-    word = normal(said).strip().replace("_", "-").replace(" ", "-")
-    if word in PAYERS:
-        return PAYERS[word]
-    # The longest first: 市财政专项资金 is a budget though 市 alone says nothing.
-    by_length = sorted((known for known in PAYERS if len(known) > 1), key=len, reverse=True)
-    return next((PAYERS[known] for known in by_length if known in word), None)
+        if not protected.words.shows(effect, told, is_protected=is_protected):
+            rule, what = ("L5", "可能触及基本公共服务本身") if is_protected else ("L0", "机器不能判断")
+            yield refuse(rule, f"“{offer.benefit}”看不出是“{effect}”,{what}。请写明,或由人审定。", "review")
 
 
 def _terms(offer: Description, added: tuple[Effect, ...], protected: ProtectedList, on: date) -> OfferTerms:
@@ -234,8 +224,10 @@ def _terms(offer: Description, added: tuple[Effect, ...], protected: ProtectedLi
     is_added = read.unchanged.search(normal(texts)) is not None
     if set(added) & ADDED_CAPACITY == {Effect.EXTRA_CAPACITY}:
         is_added = is_added or read.newly_added.search(normal(offer.benefit)) is not None
-    outsiders_pay = read.outsider_payers.search(normal(offer.payer)) is not None
-    payer = offer.payer if outsiders_pay else (_payer(offer.payer) or "partner")
+    named = read.payer(offer.payer)
+    payer = offer.payer if named == "outsiders" else (named or "partner")
+    if payer == "partner" and _is_sponsor(offer):
+        payer = "third-party"
     listed = offer.notice or ("公布的清单" if offer.published else "")
     if offer.published is None and (cited := read.cited_lists.search(normal(texts))):
         listed = listed or cited.group()
@@ -246,7 +238,7 @@ def _terms(offer: Description, added: tuple[Effect, ...], protected: ProtectedLi
         kind=offer.kind,
         model="described",
         subject=offer.subject,
-        threshold="reached",
+        threshold=asked[0] if asked else "",
         title=offer.title,
         standard_service=offer.standard_service,
         benefit=offer.benefit,
@@ -262,6 +254,14 @@ def _terms(offer: Description, added: tuple[Effect, ...], protected: ProtectedLi
         basic_public_service=bool(offer.basic_public_service),
         statutory_right=bool(offer.statutory_right),
     )
+
+
+def _is_sponsor(offer: Description) -> bool:
+    """Whether the texts say that the payer gives it as a sponsor («由蛋糕店赞助»)."""
+    payer = normal(offer.payer).strip()
+    if not payer or re.search("[本我院站]|中心|机构", payer):
+        return False  # whoever provides the service sponsors nothing beside it
+    return re.search(f"由{re.escape(payer)}(赞助|捐赠|捐助|资助)", normal(offer.benefit)) is not None
 
 
 def _documents(offer: Description, protected: ProtectedList) -> tuple[str, ...]:

@@ -136,6 +136,9 @@ def rival_goods(case: Case) -> Iterator[Refusal]:
         elif not case.is_protected and not case.says_any(case.protected.words.tie_break_matters):
             message = "看不出“同等条件下优先”用于资金分配、项目支持或评优,机器不能判断。请写明事项,或由人审定。"
             yield refuse("L4", message, "review", source=named)
+        elif not case.is_protected and not case.says_any(case.protected.words.ties):
+            message = "看不出信用只在条件相同时才计入,机器不能判断。请写明“同等条件下”,或由人审定。"
+            yield refuse("L4", message, "review", source=named)
     yield from _written(case, "L4")
 
 
@@ -165,6 +168,8 @@ def protected_services(case: Case) -> Iterator[Refusal]:
             yield refuse(
                 "L5", "在基本公共服务旁赠送礼品或券,须由服务提供者以外的人出资。请写明出资方,或由人审定。", "review"
             )
+        elif effect is Effect.LONGER_TERM and case.says_any(case.protected.words.gives_way):
+            continue  # nobody waits longer for it
         elif effect in PROTECTED_BY_HUMAN:
             yield refuse("L5", f"“{effect}”用于基本公共服务是否影响他人,机器不能判断。请由人审定。", "review")
 
@@ -182,9 +187,15 @@ def papers_later(case: Case) -> Iterator[Refusal]:
 
 def inspections(case: Case) -> Iterator[Refusal]:
     """L7: a class may only lower the frequency of inspections, and no partner reads it."""
-    if Effect.FEWER_INSPECTIONS in case.effects:
-        if field := case.names(case.protected.danger_fields):
+    words = case.protected.words
+    of_enterprises = case.terms.subject == "enterprise"
+    said = of_enterprises and words.inspected_less.search(normal(f"{case.terms.title}。{case.terms.benefit}"))
+    if Effect.FEWER_INSPECTIONS in case.effects or said:
+        texts = words.without_exclusions("。".join(case.texts.values()))
+        if field := named_in(case.protected.danger_fields, texts, on=case.on):
             yield refuse("L7", f"“{field.name}”不得因信用减少检查。请删去。", source=field.citation)
+        elif Effect.FEWER_INSPECTIONS not in case.effects:
+            yield refuse("L7", "文字写的是减少检查,增益中却没有。请如实标明,或由人审定。", "review")
         elif case.terms.subject == "person":
             yield refuse("L7", "减少检查只适用于企业的分级监管,不是给个人的优惠。请删去。")
         elif case.terms.kind != "approval" or not case.terms.notice.strip():
@@ -235,6 +246,9 @@ def not_a_disguise(case: Case) -> Iterator[Refusal]:
         )
     for refused in refused_conditions(case.terms, case.protected.words):
         yield refuse("L11", refused.message, refused.verdict)
+    told = f"{case.terms.title}。{case.terms.benefit}"
+    if grade := case.protected.words.other_grade(told, case.terms.threshold):
+        yield refuse("L11", f"文字另外提到等级 {grade.upper()}。优惠只有一个门槛,请删去。")
     yield from _publicity(case)
     yield from _written(case, "L11")
     yield from _left_open(case)
@@ -330,7 +344,10 @@ def _left_open(case: Case) -> Iterator[Refusal]:
         return
     words, standard = case.protected.words, case.terms.standard_service
     rule = "L5" if case.is_protected else "L11"
-    if (named := words.credit_named(standard)) and words.says_who_gets_what(named[1]):
+    # Law and notice may have a tie or a tender settled by credit; the rule for them (L4, L8) says where.
+    relative = case.effects & RELATIVE and case.terms.notice.strip() and not case.is_protected
+    named = None if relative else words.credit_named(standard)
+    if named and words.says_who_gets_what(named[1]):
         message = f"标准服务的文字“{named[1]}”按“{named[0]}”把人区别对待。标准服务对所有人相同,与信用无关。请改写。"
         yield refuse(rule, message)
         return

@@ -66,17 +66,3 @@ ADDITIONS: dict[str, Effect] = {effect.value: effect for effect in Effect} | {
     "coupon": Effect.VOUCHER,
 }
 """Words for effects that add something."""
-
-PAYERS: dict[str, str] = {
-    word: payer
-    for payer, words in {
-        "partner": "partner provider merchant bank hospital scenic self operator 合作机构 本机构 商家 商户"
-        " 景区 银行 医院 企业 酒店 本店 园区 学校 承办方 提供方",
-        "public-budget": "public-budget government budget treasury city district state fiscal 财政 财政预算"
-        " 财政资金 政府 区财政 市财政 县财政 公共预算 专项资金",
-        "third-party": "third-party sponsor foundation charity fund alliance association 第三方 赞助方 赞助商 基金会"
-        " 商会 公益基金 联盟 守信激励联盟 慈善基金",
-    }.items()
-    for word in words.split()
-}
-"""Who bears the cost, by the words partners use."""

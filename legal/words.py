@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator
 from pydantic import Field as PydanticField
@@ -22,6 +22,8 @@ FILE = "words.yaml"
 
 Field = Literal["title", "standard_service", "benefit", "conditions"]
 Verdict = Literal["unlawful", "review"]
+Payer = Literal["outsiders", "public-budget", "third-party", "partner"]
+"""Whom words for a payer name; `outsiders` are those who get nothing, all customers, or the one who is served."""
 
 
 def _compiles(pattern: str) -> str:
@@ -49,12 +51,16 @@ class Phrase(Document):
     """The verdict where the sentence does not speak of those outside the offer, if it is another."""
     only_of_outsiders: bool = False
     """Count it only in a sentence that speaks of those outside the offer."""
+    after_outsiders: bool = False
+    """Count it only after the words for those outside, and only where nothing said of them is reassuring."""
     only_of_protected: bool = False
     """Count it only in an offer that concerns a protected service or right."""
     fields: tuple[Field, ...] = ("title", "standard_service", "benefit", "conditions")
     says: tuple[Regex, ...]
     unless: tuple[Regex, ...] = ()
     """What, in the same clause, makes it harmless."""
+    not_of: tuple[Effect, ...] = ()
+    """Additions that it is the ordinary word for, and that a rule of their own judges."""
     is_denial: bool = False
     """It is itself a denial («无需本人同意»), so a denial in its clause does not excuse it."""
     why: str
@@ -73,6 +79,7 @@ class _File(Document):
     differs: tuple[Regex, ...] = ()
     figures: tuple[Regex, ...] = ()
     effect_words: dict[Effect, tuple[Regex, ...]] = PydanticField(default_factory=dict)
+    effect_words_elsewhere: dict[Effect, tuple[Regex, ...]] = PydanticField(default_factory=dict)
     neutral_conditions: tuple[Regex, ...] = ()
     necessary_consents: tuple[Regex, ...] = ()
     publicity_consents: tuple[Regex, ...] = ()
@@ -81,7 +88,12 @@ class _File(Document):
     tender_matters: tuple[Regex, ...] = ()
     unchanged: tuple[Regex, ...] = ()
     newly_added: tuple[Regex, ...] = ()
-    outsider_payers: tuple[Regex, ...] = ()
+    payers: dict[Payer, tuple[Regex, ...]] = PydanticField(default_factory=dict)
+    gives_way: tuple[Regex, ...] = ()
+    ties: tuple[Regex, ...] = ()
+    inspected_less: tuple[Regex, ...] = ()
+    grades: tuple[Regex, ...] = ()
+    excluded_fields: tuple[Regex, ...] = ()
     cited_lists: tuple[Regex, ...] = ()
     ordinary_documents: tuple[Regex, ...] = ()
     phrases: tuple[Phrase, ...] = ()
@@ -105,6 +117,7 @@ class _Compiled:
 
 
 _NOTHING = re.compile(r"(?!)")
+_LETTER_GRADE = re.compile(r"[a-d]{1,3}[+-]?")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _INNER_BLANK = re.compile(r"(?<=[^\x00-\x7f])[ \t\u3000·•._*-]+(?=[^\x00-\x7f])")
 _SENTENCE = re.compile(r"[。;!?\n]+|\.(?=\s|$)")
@@ -141,8 +154,8 @@ class Words:
         self._credit_words = _any_of([p for f in files for p in f.credit_words])
         self._outsiders = _any_of([p for f in files for p in f.outsiders])
         self._differs = _any_of([p for f in files for p in f.differs])
-        self.effect_words = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words.items()}
-        """Words by which a benefit shows that it is what it is called, by effect."""
+        self._effect_words = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words.items()}
+        self._elsewhere = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words_elsewhere.items()}
         self._figures = _any_of([p for f in files for p in f.figures])
         self._reassurance = _any_of([p for f in files for p in f.reassurance])
         self._neutral_conditions = _any_of([p for f in files for p in f.neutral_conditions])
@@ -158,8 +171,15 @@ class Words:
         """A text saying that what everybody uses stays as it is (L4)."""
         self.newly_added = _any_of([p for f in files for p in f.newly_added])
         """A text saying that capacity is new, not taken out of what there was (L4)."""
-        self.outsider_payers = _any_of([p for f in files for p in f.outsider_payers])
-        """Words for those who do not get the benefit, as its payers (L11)."""
+        self._payers = {who: _any_of([p for f in files for p in f.payers.get(who, ())]) for who in get_args(Payer)}
+        self.gives_way = _any_of([p for f in files for p in f.gives_way])
+        """A text saying that the benefit gives way as soon as somebody else is waiting (L5)."""
+        self.ties = _any_of([p for f in files for p in f.ties])
+        """A text saying that the grade counts only between equals (L4)."""
+        self.inspected_less = _any_of([p for f in files for p in f.inspected_less])
+        """A text saying that somebody is inspected less, whatever the benefit is called (L7)."""
+        self._excluded_fields = _any_of([p for f in files for p in f.excluded_fields])
+        self._grades = _any_of([p for f in files for p in f.grades])
         self.cited_lists = _any_of([p for f in files for p in f.cited_lists])
         """A published list or tender notice named in a text (L4, L8)."""
         self._ordinary_documents = _any_of([p for f in files for p in f.ordinary_documents])
@@ -178,7 +198,10 @@ class Words:
                     continue
                 if phrase.only_of_outsiders and not of_outsiders:
                     continue
-                for match in one.says.finditer(sentence):
+                apart = self._set_apart(sentence) if phrase.after_outsiders else 0
+                if apart is None:
+                    continue
+                for match in one.says.finditer(sentence, apart):
                     if one.unless.search(_clause_around(sentence, *match.span())):
                         continue
                     verdict = phrase.elsewhere if phrase.elsewhere and not of_outsiders else phrase.verdict
@@ -186,11 +209,24 @@ class Words:
                     yield Reading(phrase, field, match.group(), verdict)
                     break
 
+    def _set_apart(self, sentence: str) -> int | None:
+        """Where the words for those outside end, if nothing from there on says that the standard service stays."""
+        for match in self._outsiders.finditer(sentence):
+            if not self._denied(sentence, match) and not self._reassurance.search(sentence, match.start()):
+                return match.end()
+        return None
+
+    def _denied(self, sentence: str, match: re.Match[str]) -> bool:
+        """Whether a denial in the same clause begins before the words found («不因信用靠后»)."""
+        clause = _clause_around(sentence, *match.span())
+        return any(sentence.find(clause) + denial.start() < match.start() for denial in self._denial.finditer(clause))
+
     def outsiders_left_open(self, text: str) -> str | None:
         """A sentence that treats those outside apart without saying that the standard service stays; else None."""
         sentences: list[str] = _SENTENCE.split(normal(text))
         for sentence in sentences:
-            if self._outsiders.search(sentence) and not self._reassurance.search(sentence):
+            apart = any(not self._denied(sentence, match) for match in self._outsiders.finditer(sentence))
+            if apart and not self._reassurance.search(sentence):
                 return sentence
         return None
 
@@ -220,6 +256,33 @@ class Words:
                     if figure.group() not in usual and not self._denial.search(rest):
                         return match.group() + rest
         return None
+
+    def shows(self, effect: Effect, text: str, *, is_protected: bool) -> bool:
+        """Whether the words of a benefit show that it is what it is called."""
+        wanted = [self._effect_words.get(effect), None if is_protected else self._elsewhere.get(effect)]
+        return not any(wanted) or any(one.search(text) for one in wanted if one)
+
+    def payer(self, said: str) -> Payer | None:
+        """Whom the words for a payer name, harm first; None where they name nobody that is known."""
+        text = normal(said)
+        return next((who for who, pattern in self._payers.items() if pattern.search(text)), None)
+
+    def other_grade(self, text: str, threshold: str) -> str | None:
+        """A grade that a text gives something for and that is not the threshold (both Latin letters); else None."""
+        wanted = normal(threshold).strip()
+        if not _LETTER_GRADE.fullmatch(wanted):
+            return None
+        sentences: list[str] = _SENTENCE.split(normal(text))
+        for sentence in sentences:
+            for match in self._grades.finditer(sentence):
+                grade = next(filter(None, match.groups()))
+                if grade != wanted and not self._reassurance.search(sentence):
+                    return str(grade)
+        return None
+
+    def without_exclusions(self, text: str) -> str:
+        """A text without what it says is left out («食品企业除外»)."""
+        return self._excluded_fields.sub("", normal(text))
 
     def is_neutral_condition(self, condition: str) -> bool:
         """Whether a condition in plain words is one of those anybody can meet (a ticket, a booking, an age)."""

@@ -285,7 +285,7 @@ async def _labels(connection: AsyncConnection) -> Mapping[tuple[int, str], Set[s
 async def _granted(connection: AsyncConnection) -> Set[Predicate]:
     """What partners may ask: which service goes by which grade of which model."""
     held = select(grants.c.partner_id, grants.c.service, grants.c.model, grants.c.threshold).where(
-        grants.c.purpose == BENEFIT_CHECK, grants.c.revoked_at.is_(None)
+        grants.c.purpose == BENEFIT_CHECK, grants.c.granted_at.is_not(None), grants.c.revoked_at.is_(None)
     )
     return {(row.partner_id, row.service, row.model, row.threshold) for row in await connection.execute(held)}
 

@@ -143,6 +143,7 @@ async def write_decision(
         "reserved": applies and bool(holds),
         "lapsed": False,
         "account": asked.account,
+        "site": asked.scan.site,
         "holds": [list(hold) for hold in holds] if applies and holds else None,
         "voided_at": None,
     }

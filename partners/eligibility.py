@@ -49,7 +49,7 @@ MESSAGES = {
     WhyNot.UNDER_REVIEW: "您的数据正在核对,此次按标准服务办理;核对完成后可再试。",
     WhyNot.OTHER_BENEFIT_APPLIES: "您符合同组的另一项优惠,两项不能同时享受。请改用那一项,此项按标准服务办理。",
     WhyNot.NOT_OFFERED_NOW: "这家机构目前没有核验这项优惠的授权,按标准服务办理。这与您的情况无关;恢复后即可再试。",
-    WhyNot.ORDER_OVERDUE: "您在这家机构有一笔订单已过付款期限,先用后付暂按标准服务办理。付清后立即恢复;其他机构不受影响。",
+    WhyNot.ORDER_OVERDUE: "您在这家机构有一笔订单已过付款期限,先用后付暂按标准服务办理。付清即恢复;其他机构不受影响。",
 }
 """What the subject reads. Written to be understood by anyone, and to shame nobody."""
 

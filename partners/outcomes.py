@@ -8,23 +8,23 @@ number, and both stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.errors import ExpectedError
 from core.keys import Keys
 from core.signing import SignatureInvalid
-from partners.answers import Problem, Request, body_hashes
+from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.eligibility import Outcome
-from partners.once import answer_once
 from partners.receipts import check_receipt
 from partners.tables import outcome_reports, verifications
 
@@ -149,3 +149,17 @@ async def _report(
     content = {"verification": str(verification_id), "number": number, "outcome": report.outcome.value}
     await audit.record(connection, at=now, actor=account, action=MUTATION, content=content, subject_id=row.subject_id)
     return number
+
+
+async def reports_of(
+    connection: AsyncConnection, subject_id: int, verification_ids: Collection[UUID] | None = None
+) -> dict[UUID, list[Row[Any]]]:
+    """What partners reported about these verifications of a subject's (None: all there are), in order, by
+    verification; those without are left out."""
+    mine = select(outcome_reports).where(outcome_reports.c.subject_id == subject_id)
+    if verification_ids is not None:
+        mine = mine.where(outcome_reports.c.verification_id.in_(verification_ids))
+    found: dict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in await connection.execute(mine.order_by(outcome_reports.c.at, outcome_reports.c.number)):
+        found[row.verification_id].append(row)
+    return dict(found)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from core.keys import Keys, b64encode
 from core.sealing import keyed_hash
-from core.signing import SignatureInvalid, sign, verify
+from core.signing import SignatureInvalid, sign, unproved_claims, verify
 
 CLAIMS = frozenset({"iss", "iat", "jti", "partner", "offer", "offerVersion", "outcome", "subject", "leaf"})
 
@@ -61,3 +61,11 @@ def check_receipt(keys: Keys, token: str) -> dict[str, Any]:
     if set(claims) != CLAIMS:
         raise SignatureInvalid("回执的内容项不全或有多余。请提供未经改动的原文。")
     return claims
+
+
+def verification_named_in(token: str | None) -> UUID | None:
+    """Which verification a receipt that we keep ourselves is of; None where it cannot be read. Nothing is proved."""
+    try:
+        return UUID(str(unproved_claims(token or "")["jti"]))
+    except (SignatureInvalid, KeyError, ValueError):
+        return None

@@ -4,7 +4,7 @@ redeems, whatever has happened to the offer or the person since."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core import audit
 from core.errors import ExpectedError
 from core.keys import Keys
-from partners.answers import Problem, Request, answer_row, body_hashes, forget_expired, recorded_answer
+from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.eligibility import Outcome
 from partners.limits import BUDGET
 from partners.quotas import Hold, give_back, held_by
-from partners.tables import OF_VERIFICATION, answers, redemptions, verifications
+from partners.tables import OF_VERIFICATION, redemptions, verifications
 
 REDEEM, REVERSE, RELEASE = "redeemBenefit", "reverseRedemption", "releaseVerification"
 
@@ -50,41 +50,19 @@ class Redemption:
     at: datetime
 
 
-async def _known(connection: AsyncConnection, request: Request, *, now: datetime) -> Redemption | Problem | None:
-    statement = select(answers.c.body_hash, answers.c.answer, answers.c.at).where(
-        answers.c.partner_id == request.partner_id,
-        answers.c.mutation == request.mutation,
-        answers.c.request_id == request.request_id,
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    known = recorded_answer(request, stored_hash=row.body_hash, answer=row.answer, at=row.at, now=now)
-    if known is None:
-        await forget_expired(connection, request, now=now)
-        return None
-    if "code" in known:
-        return Problem(**known)
-    return Redemption(UUID(known["id"]), datetime.fromisoformat(known["at"]))
-
-
 async def _once(
     connection: AsyncConnection, request: Request, act: Callable[[], Awaitable[Redemption]], *, now: datetime
 ) -> Redemption | Problem:
     """The recorded answer to this request; where there is none, act and record what came of it."""
-    known = await _known(connection, request, now=now)
-    if known is not None:
-        return known
-    answer: Redemption | Problem
-    stored: dict[str, Any]
-    try:
-        answer = await act()
-        stored = {"id": str(answer.id), "at": answer.at.isoformat()}
-    except ExpectedError as problem:
-        answer = Problem(problem.code, problem.message)
-        stored = asdict(answer)
-    await connection.execute(insert(answers).values(answer_row(request, stored, now=now)))
-    return answer
+
+    async def stored() -> dict[str, Any]:
+        done = await act()
+        return {"id": str(done.id), "at": done.at.isoformat()}
+
+    answer = await answer_once(connection, request, stored, now=now)
+    return (
+        answer if isinstance(answer, Problem) else Redemption(UUID(answer["id"]), datetime.fromisoformat(answer["at"]))
+    )
 
 
 async def redeem_benefit(
@@ -157,6 +135,7 @@ async def use_benefit(
             amount_fen=amount_fen,
             took_quota=row.reserved,
             at=now,
+            site=row.site,
             holds=[list(hold) for hold in kept] or None,
         )
     )

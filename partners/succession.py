@@ -12,6 +12,7 @@ from core.errors import ExpectedError
 from core.keys import Keys
 from partners.accounts import Role
 from partners.mandates import check_account_id, end_mandates
+from partners.merging import carry_over
 from partners.rulebook import Rulebook
 from partners.standing import score_participant
 from partners.tables import accounts, mandates
@@ -76,7 +77,7 @@ async def reinstate(connection: AsyncConnection, keys: Keys, subject_id: int, *,
 
 async def merge(connection: AsyncConnection, keys: Keys, *, keep: int, drop: int, rulebook: Rulebook, act: Act) -> bool:
     """Make two entries one; False where that had been done before. The dropped one's own accounts act for the one that
-    is kept, mandates to act for it end."""
+    is kept, mandates to act for it end; what it used, owes and was told goes on with the kept one."""
     if not await merge_subjects(connection, keys, keep=keep, drop=drop, act=act):
         return False
     await end_mandates(connection, mandates.c.subject_id == drop, actor=act.actor, now=act.now)
@@ -84,6 +85,7 @@ async def merge(connection: AsyncConnection, keys: Keys, *, keep: int, drop: int
     await connection.execute(update(accounts).where(*acting).values(ended_at=act.now))
     own = (accounts.c.subject_id == drop, accounts.c.basis.is_(None))
     await connection.execute(update(accounts).where(*own).values(subject_id=keep))
+    await carry_over(connection, keep=keep, drop=drop, act=act)
     await score_participant(connection, subject_id=keep, rulebook=rulebook, now=act.now)
     return True
 

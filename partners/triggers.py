@@ -139,10 +139,8 @@ async def _look(database: Database, row: Any, *, catalogue: Catalogue, rulebook:
     }  # fmt: skip
     async with database.transaction() as connection:
         await lock_subject(connection, standing.id)
-        # Switched off meanwhile, or looked at by another process.
         mine = benefit_watches.c.subject_id == standing.id
-        watch = (await connection.execute(select(benefit_watches).where(mine))).one()
-        if watch.switched_on_at is None:
+        if await _switched_on_at(connection, standing.id) is None:  # meanwhile switched off, or its subject has left
             return 0
         found = news_of(await _seen(connection, standing.id), available, now=now)
         await _note(connection, standing.id, found, told_at=now, now=now)

@@ -7,7 +7,7 @@ Joining again starts anew: nothing that was erased comes back (《中华人民�
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Row, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
@@ -28,6 +28,7 @@ from scoring.consent.purposes import Purpose
 from scoring.consent.receipts import Issuing
 from scoring.indicators import Collection as Collected
 from scoring.indicators import FactIndicator
+from scoring.lending import LendingRules
 from scoring.records import tell_receivers
 from scoring.subjects import lock_subject
 from scoring.tables import credit_records, departures, enrollments, facts, record_versions, score_inputs, scores
@@ -41,7 +42,12 @@ ERASED = {
     "record_versions": "这些信息的变更经过",
     "record_receivers": "这些信息提供给谁的登记",
     "facts": "经同意采集的事实数据",
+    "notices": "消息",
+    "benefit_news": "可用优惠的查看结果",
+    "benefit_watches": "新优惠提醒的设置",
     "consents": "撤回的授权",
+    "loan_applications": "撤回的贷款申请",
+    "orders": "作废的待确认订单",
 }
 """What is erased, or taken back, in words."""
 
@@ -65,11 +71,21 @@ KEPT = (
     Kept("查询记录", "您有权知晓谁查询过您(第三十五条第一款),只有您本人和依法监督的人可以看到。"),
     Kept("异议、修复、投诉等办理记录", "办理结果须可核查(第三十五条至第四十一条)。"),
     Kept("已核验、已使用的优惠", "合作机构手中有同样的回执,双方据此对账;已预留的优惠仍可按时使用。"),
+    Kept("机构对您使用优惠情况的回报", "附于上述回执,只说明服务情况,不影响任何评价;您可以在查询记录中看到。"),
+    Kept(
+        "已确认的先用后付订单和应付款",
+        "是您与该机构之间的约定,退出后仍应按约履行(《中华人民共和国民法典》第五百零九条);不影响评价,也不告知其他机构。",
+    ),
+    Kept("贷款申请的办理经过和已发放的贷款", "是您与银行之间的约定,银行存有同样的内容;退出后银行得不到您的新信息。"),
     Kept("授权和撤回的凭证", "证明何时起不得再使用(《中华人民共和国个人信息保护法》第十四条、第十五条)。"),
     Kept("审计记录", "篡改、泄露可追溯到人(《黑龙江省社会信用条例》第三十六条);其中没有信用信息的内容。"),
     Kept("信用报告的编号和校验值", "使您已交给他人的报告仍可核对;报告本身从未留存。"),
 )  # fmt: skip
 """What leaving does not erase."""
+
+
+Gone = dict[str, list[dict[str, Any]]]
+"""The rows that were erased, or taken back, by table."""
 
 
 class Departure(NamedTuple):
@@ -86,12 +102,17 @@ async def leave_scheme(
     subject_id: int,
     catalogue: Catalogue,
     known_facts: Mapping[str, FactIndicator],
+    lending: LendingRules,
     purposes: Mapping[tuple[str, str], Purpose],
     issuing: Issuing,
+    further: Callable[[], Awaitable[Gone]],
     actor: str,
     now: datetime,
 ) -> Departure:
     """Leave, in a transaction. Leaving again changes nothing and tells what was done.
+
+    `further` erases or takes back, once the consents have ended, what other floors hold; it runs under the subject's
+    lock, and not at all where there is nothing to leave.
 
     Raises:
         NeverEnrolled: the subject never took part.
@@ -102,7 +123,8 @@ async def leave_scheme(
         return await _last_departure(connection, subject_id)
     await connection.execute(update(enrollments).where(*current).values(left_at=now))
     revoked = await _end_consents(connection, subject_id, purposes=purposes, issuing=issuing, actor=actor, now=now)
-    gone = await _erase(connection, subject_id, catalogue, known_facts, now)
+    gone = await _erase(connection, subject_id, catalogue, _facts_by_consent(known_facts, lending), now)
+    gone |= await further()
     erased = {name: len(rows) for name, rows in gone.items() if rows} | ({"consents": revoked} if revoked else {})
     departure = Departure(now, erased, _tombstone(gone))
     values = {"subject_id": subject_id, "at": now, "erased": erased, "tombstone": departure.tombstone}
@@ -152,14 +174,11 @@ async def _end_consents(
     return revoked
 
 
-Gone = dict[str, list[dict[str, Any]]]
-
-
 async def _erase(
     connection: AsyncConnection,
     subject_id: int,
     catalogue: Catalogue,
-    known_facts: Mapping[str, FactIndicator],
+    fact_names: Collection[str],
     now: datetime,
 ) -> Gone:
     """Erase what no law keeps; all that was in it. Rows changed by hand go like the others."""
@@ -167,23 +186,34 @@ async def _erase(
     delivered_as = func.coalesce(credit_records.c.catalogued_as, credit_records.c.item)
     mine = (credit_records.c.subject_id == subject_id, delivered_as.in_(by_consent))
     records = (await connection.execute(select(credit_records.c.id).where(*mine))).scalars().all()
-    names = [name for name, fact in known_facts.items() if fact.collection in BY_CONSENT]
     # Whoever was given a record that is erased here has to erase it too.
     await tell_receivers(connection, {(subject_id, record): {} for record in records}, change="erased", now=now)
     gone: Gone = {}
     for table in (scores, score_inputs):
-        gone[str(table.name)] = await _taken(connection, table, table.c.subject_id == subject_id)
+        gone[str(table.name)] = await taken(connection, table, table.c.subject_id == subject_id)
     for table in (record_receivers, record_versions):
         of_them = (table.c.subject_id == subject_id, table.c.record_id.in_(records))
-        gone[str(table.name)] = await _taken(connection, table, *of_them)
-    gone["credit_records"] = await _taken(connection, credit_records, *mine)
-    gone["facts"] = await _taken(connection, facts, facts.c.subject_id == subject_id, facts.c.name.in_(names))
+        gone[str(table.name)] = await taken(connection, table, *of_them)
+    gone["credit_records"] = await taken(connection, credit_records, *mine)
+    gone["facts"] = await taken(connection, facts, facts.c.subject_id == subject_id, facts.c.name.in_(fact_names))
     return gone
 
 
-async def _taken(connection: AsyncConnection, table: Table, *where: Any) -> list[dict[str, Any]]:
+def _facts_by_consent(known: Mapping[str, FactIndicator], lending: LendingRules) -> set[str]:
+    """Names of the facts that nothing but a consent keeps; those that lending alone looks at are all of that sort."""
+    answered = {one.fact for one in lending.indicators.values() if one.fact not in known}
+    return answered | {name for name, fact in known.items() if fact.collection in BY_CONSENT}
+
+
+async def taken(connection: AsyncConnection, table: Table, *where: Any) -> list[dict[str, Any]]:
+    """Erase these rows; what was in them."""
     rows = await connection.execute(delete(table).where(*where).returning(*table.c))
-    return [{str(name): value for name, value in row._mapping.items()} for row in rows]
+    return [values_of(row) for row in rows]
+
+
+def values_of(row: Row[Any]) -> dict[str, Any]:
+    """A row by plain column names."""
+    return {str(name): value for name, value in row._mapping.items()}
 
 
 def _tombstone(gone: Gone) -> str:

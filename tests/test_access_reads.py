@@ -35,6 +35,9 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     # partners on their way, their papers and keys; what a stolen one verified, by the redemptions' ids; alarms
     "membership", "partnerQueue", "partnerDocument", "doubtfulRedemptions", "alarms", "addPartnerDocument",
     "submitApplication", "movePartner", "registerPartnerKey", "revokePartnerKey", "reportStolenKey", "handleAlarm",
+    # the sandbox, where everybody is synthetic
+    "conformanceRun", "sandboxCode", "moveSandboxClock", "resetSandboxClock", "confirmSandboxOrder",
+    "startConformanceRun", "sendConformanceWebhooks", "reportConformance", "finishConformanceRun",
     # a partner's own webhooks, which name nobody
     "webhookEndpoints", "webhookDeliveries", "registerWebhook", "changeWebhook", "rotateWebhookSecret",
     "pauseWebhook", "resumeWebhook", "removeWebhook", "resendWebhook",
@@ -46,7 +49,8 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "reportLoan", "loanFigures",
     # one's own redemptions, by the verification's id, which was on the log
     "redeemBenefit", "releaseVerification", "reverseRedemption", "requestedConsents",
-    "labels", "registerLabels", "endLabel", "grantAccess", "revokeGrant",
+    "labels", "registerLabels", "endLabel", "grantAccess", "revokeGrant", "requestGrant",
+    "grantQueue",
     # partners, offers, models
     "offerQueue", "offerWork", "draftOffer", "editOffer", "submitDraft", "reviseOffer", "withdrawOffer",
     "requestOfferChanges", "signOfferReview", "pauseOffer", "resumeOffer", "closeOffer", "rollBackOffer",

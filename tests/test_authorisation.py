@@ -205,6 +205,8 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
         case "grantAccess":
             asked = {"partnerId": public_id("Partner", 1), "service": "tourism", "model": "xiangxinfen"}
             return asked | {"threshold": "A"}
+        case "requestGrant":
+            return {"service": "parking", "model": "xiangxinfen", "threshold": "A"}
         case "revokeGrant":
             return {"grantId": public_id("Grant", UUID(int=0)), "reason": "超出用途"}
         case "registerPartner":

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from factories import ISSUE, NOON, City
+from order_steps import propose
 from published import PENALTY, deliver
 from sqlalchemy import event, insert, update
 
@@ -18,7 +19,8 @@ from core.audit import audit_entries
 from core.errors import Unavailable
 from core.integrity import sealed
 from partners.codes import issue_code
-from partners.tables import accounts
+from partners.lending.tables import loan_applications
+from partners.tables import accounts, benefit_news, benefit_watches, notices
 from scoring.leaving import ERASED, KEPT
 from scoring.tables import (
     consent_steps,
@@ -56,13 +58,23 @@ async def settle(city: City) -> None:
     }
     dates = {"requested_at": NOON, "ends_on": date(2027, 1, 1), "erase_by": date(2027, 2, 1)}
     async with city.state.database.transaction() as connection:
-        hours = {"subject_id": 1, "name": "volunteer_hours", "value": 30, "observed_on": NOON.date()}
-        await connection.execute(insert(facts).values(sealed(connection, facts, hours)))
+        for name in ("volunteer_hours", "power_paid_months"):
+            fact = {"subject_id": 1, "name": name, "value": 30, "observed_on": NOON.date()}
+            await connection.execute(insert(facts).values(sealed(connection, facts, fact)))
         for key, state in ((1, "ACTIVE"), (2, "PAUSED"), (3, "REQUESTED"), (4, "REFUSED")):
             row = {"subject_id": 1, "id": UUID(int=key), "state": state, "requested_by": "good", "frequency": "once"}
             await connection.execute(insert(consents).values(sealed(connection, consents, row | terms | dates)))
     await city.ask('mutation { enroll(input: {noticeVersion: "2026-11-22"}) { __typename } }', by="good")
     await city.verify(await city.code("good"))
+    asked = {"partner_id": 3, "offer_id": 8, "consent_id": UUID(int=1), "product": "农户小额贷款", "amount_fen": 1}
+    asked |= {"months": 12, "use": "种子", "indicators": [], "applied_at": NOON, "expires_on": date(2026, 12, 20)}
+    await city.write(
+        insert(loan_applications).values(subject_id=1, id=UUID(int=5), state="APPLIED", **asked),
+        insert(benefit_watches).values(subject_id=1, switched_on_at=NOON),
+        insert(benefit_news).values(subject_id=1, offer_id=1, available_since=NOON),
+        insert(notices).values(subject_id=1, id=UUID(int=6), at=NOON, kind="new-benefit", text="有新的优惠"),
+    )
+    await propose(city)
 
 
 async def of_good(city: City, table: Any) -> list[Any]:
@@ -82,11 +94,16 @@ async def test_leaving_erases_what_no_law_keeps_and_names_what_stays(city: City)
         "经同意采集的信用信息": 1,
         "这些信息的变更经过": 1,
         "这些信息提供给谁的登记": 1,
-        "经同意采集的事实数据": 1,
+        "经同意采集的事实数据": 2,
+        "消息": 2,
+        "可用优惠的查看结果": 1,
+        "新优惠提醒的设置": 1,
         "撤回的授权": 2,
+        "撤回的贷款申请": 1,
+        "作废的待确认订单": 1,
     }
     assert [(one["what"], one["reason"]) for one in left["kept"]] == list(KEPT)
-    for table in (scores, score_inputs, facts):
+    for table in (scores, score_inputs, facts, notices, benefit_news, benefit_watches):
         assert await of_good(city, table) == []
     assert sorted(row.id for row in await of_good(city, credit_records)) == ["p1", "r0"]
     assert {row.id.int: row.state for row in await of_good(city, consents)} == {
@@ -96,7 +113,8 @@ async def test_leaving_erases_what_no_law_keeps_and_names_what_stays(city: City)
     (row,) = await city.rows(departures)
     assert (row.subject_id, row.at, row.tombstone) == (1, city.now, left["tombstone"])
     assert row.erased == {"scores": 1, "score_inputs": 1, "credit_records": 1, "record_versions": 1,
-                          "record_receivers": 1, "facts": 1, "consents": 2}  # fmt: skip
+                          "record_receivers": 1, "facts": 2, "notices": 2, "benefit_news": 1,
+                          "benefit_watches": 1, "consents": 2, "loan_applications": 1, "orders": 1}  # fmt: skip
     assert len(await city.log("good")) == log, "who looked stays on the log"
     (entry,) = [one for one in await city.rows(audit_entries) if one.action == "leaveScheme"]
     assert (entry.actor, entry.subject_id) == ("good", 1)
@@ -127,7 +145,7 @@ async def test_a_left_subject_still_reads_its_own_data(city: City) -> None:
     me = (await city.ask(ME, by="good"))["data"]["me"]
     assert (me["enrolled"], me["scores"]) == (False, [])
     assert [edge["node"]["id"] for edge in me["records"]["edges"]] == ["r0", "p1"]
-    assert len(await city.log("good")) == 1
+    assert len(await city.log("good")) == 2
     export = "mutation { exportMine(input: {format: JSON}) { __typename } }"
     assert (await city.ask(export, by="good"))["data"]["exportMine"]["__typename"] == "ExportedReport"
 

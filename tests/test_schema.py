@@ -141,7 +141,10 @@ PERSONAL = {
 }
 PERSONAL_WORDS = re.compile("score|grade|record|reason|threshold|points|whynot", re.IGNORECASE)
 PARTNERS_MUTATIONS = ("verifyCreditCode", "redeemBenefit", "reverseRedemption")
-PARTNERS_TYPES = ("Partner", "Offer", "Verification", "Redemption", "ReversedRedemption", "Problem")
+PARTNERS_TYPES = (
+    "Partner", "Offer", "Verification", "Redemption", "ReversedRedemption", "Problem", "Order", "LoanApplication",
+    "DecidedLoan",
+)  # fmt: skip
 
 
 def test_the_file_holds_the_schema_that_is_served() -> None:

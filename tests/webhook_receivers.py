@@ -173,6 +173,8 @@ async def webhook_input(city: City, what: str) -> dict[str, Any]:
     if what in ("resendWebhook", "skipWebhook"):
         await tell(city, 1)
         return {"eventId": (await deliveries(city, first=1))[0]["eventId"]}
+    if not await endpoints(city):
+        await register(city, fresh_url())
     first, *others = await endpoints(city)
     if what == "removeWebhook":
         return {"endpointId": others[-1]["id"] if others else (await register(city, fresh_url()))["endpoint"]["id"]}

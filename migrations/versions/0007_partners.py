@@ -183,9 +183,18 @@ def upgrade() -> None:
             nullable=False,
             comment="the predicate: this grade of the model or better",
         ),
-        sa.Column("granted_by", sa.String(length=40), nullable=False),
-        sa.Column("granted_at", Instant(), nullable=False),
-        sa.Column("revoked_by", sa.String(length=40), nullable=True),
+        sa.Column(
+            "requested_by",
+            sa.String(length=40),
+            nullable=True,
+            comment="who of the partner asked for it; null where it was given unasked",
+        ),
+        sa.Column("requested_at", Instant(), nullable=True),
+        sa.Column(
+            "granted_by", sa.String(length=40), nullable=True, comment="null while it waits, and where it was refused"
+        ),
+        sa.Column("granted_at", Instant(), nullable=True),
+        sa.Column("revoked_by", sa.String(length=40), nullable=True, comment="or refused by"),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.Column("reason", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_grants_partner_id_partners")),
@@ -734,6 +743,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("reversed_at IS NOT NULL"),
     )
     op.add_column(
+        "verifications",
+        sa.Column("site", sa.String(length=40), nullable=True, comment="where, by the partner's own label"),
+    )
+    op.add_column(
         "verifications", sa.Column("account", sa.String(length=40), nullable=True, comment="through which it was asked")
     )
     op.add_column(
@@ -759,6 +772,7 @@ def downgrade() -> None:
     op.drop_column("verifications", "voided_at")
     op.drop_column("verifications", "holds")
     op.drop_column("verifications", "account")
+    op.drop_column("verifications", "site")
     op.drop_index(
         "ix_redemptions_reversed",
         table_name="redemptions",

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.clock import day_of
 from core.errors import BadInput
 from core.keys import Keys
-from partners.answers import Problem, Request, body_hashes
+from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.lending.applying import end_consent, locked, note
 from partners.lending.tables import loan_applications, loan_reports
 from partners.lending.workflow import (
@@ -29,7 +29,6 @@ from partners.lending.workflow import (
     check_decline,
 )
 from partners.notices import tell
-from partners.once import answer_once
 from partners.rulebook import Rulebook
 from scoring.consent.receipts import Issuing
 from scoring.subjects import lock_subject

@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
-from core.identifiers import new_id
 from legal.guard import Refusal, review_key
-from partners.catalogue import BENEFIT_CHECK, Offer
+from partners.catalogue import Offer
+from partners.grants import Predicate, give_grant
 from partners.limits import BUDGET, EVER
 from partners.offers.content import OfferDraft, baseline_values, offer_values
 from partners.offers.crowds import count_crowd
@@ -31,7 +31,7 @@ from partners.offers.life import (
     set_version,
     step,
 )
-from partners.tables import baselines, grants, quotas
+from partners.tables import baselines, quotas
 
 
 async def approve_offer(desk: Desk, offer_id: int) -> Offer:
@@ -153,14 +153,5 @@ async def _set_cap(desk: Desk, offer_id: int, bucket: str, cap: int | None) -> N
 
 async def _grant(desk: Desk, draft: OfferDraft) -> None:
     """Let the partner ask what the offer asks for, where it may not yet."""
-    wanted = {
-        "partner_id": draft.partner_id,
-        "service": draft.kind,
-        "purpose": BENEFIT_CHECK,
-        "model": draft.model,
-        "threshold": draft.threshold,
-    }
-    held = exists().where(*(grants.c[name] == value for name, value in wanted.items()), grants.c.revoked_at.is_(None))
-    if not await desk.connection.scalar(select(held)):
-        row = {"id": new_id(), "granted_by": desk.actor, "granted_at": desk.now, "reason": "随优惠审核通过"}
-        await desk.connection.execute(insert(grants).values(wanted | row))
+    asked = Predicate(draft.partner_id, draft.kind, draft.model, draft.threshold)
+    await give_grant(desk.connection, asked, actor=desk.actor, now=desk.now)

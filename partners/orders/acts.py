@@ -22,10 +22,9 @@ from core.errors import BadInput
 from core.identifiers import new_id, public_id
 from core.keys import Keys
 from legal.effects import Effect
-from partners.answers import Problem, Request, body_hashes
+from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.catalogue import Offer
 from partners.notices import tell
-from partners.once import answer_once
 from partners.orders.steps import give_use_back, note_step, take_step
 from partners.orders.tables import orders
 from partners.orders.workflow import (

@@ -20,6 +20,8 @@ from partners.webhooks.events import emit
 
 CLOCK = "clock"
 """The actor of what time alone brings about."""
+NOT_CONFIRMED = "订单未在时限内确认"
+"""Why the use of an order that expired was undone."""
 
 
 async def take_step(
@@ -81,4 +83,4 @@ async def give_use_back(connection: AsyncConnection, row: Any, *, actor: str, re
 async def expire(connection: AsyncConnection, row: Any, *, now: datetime) -> None:
     """Note that nobody confirmed an order in time, and give its use back; the caller has locked the row."""
     await take_step(connection, row, becomes=OrderState.EXPIRED, actor=CLOCK, act="expireOrder", now=now, ended_at=now)
-    await give_use_back(connection, row, actor=CLOCK, reason="订单未在时限内确认", now=now)
+    await give_use_back(connection, row, actor=CLOCK, reason=NOT_CONFIRMED, now=now)

@@ -25,6 +25,7 @@ class Seen:
 
     act: str
     request: str
+    """Hash of the request id."""
     body: str = ""
     """Hash of what was asked, the request id left out."""
     code: str = ""
