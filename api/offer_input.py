@@ -4,7 +4,7 @@ class, so a new kind has its input at once."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass
+from dataclasses import fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -74,29 +74,34 @@ def _input_type(annotation: Any) -> Any:
 
 
 def _input_of(kind: BenefitKind) -> type:
-    members: list[tuple[str, Any, Any]] = []
+    members: dict[str, tuple[Any, Any]] = {}
     for name, stated in kind.terms.model_fields.items():
         type_ = Fen | None if name.endswith("_fen") else _input_type(stated.annotation)
         extra: Any = stated.json_schema_extra or {}
         words = "、".join(extra.get("words", ()))
         told = f"{stated.description or name}{f' One of: {words}.' if words else ''}"
-        members.append((name, type_, strawberry.field(default=None, description=told)))
+        members[name] = (type_, strawberry.field(default=None, description=told))
     title = "".join(part.title() for part in kind.code.split("-"))
-    made = make_dataclass(f"{title}DetailsInput", members, namespace={"__module__": __name__}, kw_only=True)
-    return strawberry.input(made, description=f"Terms of {kind.name}.")
+    return _input(f"{title}DetailsInput", members, f"Terms of {kind.name}.")
 
 
 def _details_type() -> type:
-    members = [
-        (
-            code.replace("-", "_"),
+    members = {
+        code.replace("-", "_"): (
             _input_of(kind) | None,
             strawberry.field(default=None, description=f"Where the kind is {code}."),
         )
         for code, kind in benefit_kinds().items()
-    ]
-    made = make_dataclass("OfferDetailsInput", members, namespace={"__module__": __name__}, kw_only=True)
-    return strawberry.input(made, description="The terms of the offer's kind: one of these.")
+    }
+    return _input("OfferDetailsInput", members, "The terms of the offer's kind: one of these.")
+
+
+def _input(name: str, members: Mapping[str, tuple[Any, Any]], description: str) -> type:
+    """An input of these fields. Strawberry makes the dataclass: of one made before, it forgets the descriptions."""
+    body = {field: stated for field, (_, stated) in members.items()}
+    annotations = {field: type_ for field, (type_, _) in members.items()}
+    made = type(name, (), body | {"__annotations__": annotations, "__module__": __name__})
+    return strawberry.input(made, description=description)
 
 
 if TYPE_CHECKING:

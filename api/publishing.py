@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
@@ -150,9 +150,20 @@ SubmitOfferResult = Annotated[
 ApproveOfferResult = Annotated[
     Offer | Problem, strawberry.union("ApproveOfferResult", description="The offer approved, or why not.")
 ]
-OfferWorkResult = Annotated[
-    OfferWork | Problem, strawberry.union("OfferWorkResult", description="The offer as it stands now, or why not.")
-]
+
+
+def offer_result(name: str) -> Any:
+    """The union of that name of a mutation that answers with the offer's work."""
+    return strawberry.union(name, description="The offer as it stands now, or why not.")
+
+
+DraftOfferResult = Annotated[OfferWork | Problem, offer_result("DraftOfferResult")]
+EditOfferResult = Annotated[OfferWork | Problem, offer_result("EditOfferResult")]
+SubmitDraftResult = Annotated[OfferWork | Problem, offer_result("SubmitDraftResult")]
+ReviseOfferResult = Annotated[OfferWork | Problem, offer_result("ReviseOfferResult")]
+WithdrawOfferResult = Annotated[OfferWork | Problem, offer_result("WithdrawOfferResult")]
+RequestOfferChangesResult = Annotated[OfferWork | Problem, offer_result("RequestOfferChangesResult")]
+SignOfferReviewResult = Annotated[OfferWork | Problem, offer_result("SignOfferReviewResult")]
 
 
 def reason_in(given: str) -> str:
@@ -198,21 +209,21 @@ class PublishingMutations:
         return offer_of(offer)
 
     @mutation(description="Keep a draft; whether it is lawful is told and asked for at submitting.", to=PREPARERS)
-    async def draft_offer(self, info: Info, input: DraftOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def draft_offer(self, info: Info, input: DraftOfferInput) -> DraftOfferResult:  # noqa: A002
         """The same draft kept twice is one."""
         async with desk_of(info.context) as desk:
             offer_id = await draft_offer(desk, draft_in(input))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Change a draft, or what was sent back; its editor becomes an author.", to=PREPARERS)
-    async def edit_offer(self, info: Info, input: EditOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def edit_offer(self, info: Info, input: EditOfferInput) -> EditOfferResult:  # noqa: A002
         """What is in force stays so."""
         async with desk_of(info.context) as desk:
             offer_id = await edit_offer(desk, key_of(input.offer_id, "Offer"), draft_in(input.offer))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Submit a draft or a revision for approval by somebody else.", to=PREPARERS)
-    async def submit_draft(self, info: Info, input: SubmitDraftInput) -> OfferWorkResult:  # noqa: A002
+    async def submit_draft(self, info: Info, input: SubmitDraftInput) -> SubmitDraftResult:  # noqa: A002
         """The guard looks first; what it refuses stays a draft."""
         async with desk_of(info.context) as desk:
             offer_id = await submit_draft(desk, key_of(input.offer_id, "Offer"))
@@ -221,7 +232,7 @@ class PublishingMutations:
     @mutation(
         description="Begin another version of an offer; the present one is given until it is approved.", to=PREPARERS
     )
-    async def revise_offer(self, info: Info, input: ReviseOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def revise_offer(self, info: Info, input: ReviseOfferInput) -> ReviseOfferResult:  # noqa: A002
         """As a draft."""
         async with desk_of(info.context) as desk:
             draft, reason = draft_in(input.offer), reason_in(input.reason)
@@ -229,21 +240,21 @@ class PublishingMutations:
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Take back a version that waits, as one of its authors.", to=PREPARERS)
-    async def withdraw_offer(self, info: Info, input: WithdrawOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def withdraw_offer(self, info: Info, input: WithdrawOfferInput) -> WithdrawOfferResult:  # noqa: A002
         """What is in force stays so."""
         async with desk_of(info.context) as desk:
             offer_id = await withdraw_offer(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Send a submitted version back for changes.", to=STAFF)
-    async def request_offer_changes(self, info: Info, input: RequestOfferChangesInput) -> OfferWorkResult:  # noqa: A002
+    async def request_offer_changes(self, info: Info, input: RequestOfferChangesInput) -> RequestOfferChangesResult:  # noqa: A002
         """By somebody else than its authors."""
         async with desk_of(info.context) as desk:
             offer_id = await request_changes(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Answer by name for what a machine cannot judge.", to=REVIEWER)
-    async def sign_offer_review(self, info: Info, input: SignOfferReviewInput) -> OfferWorkResult:  # noqa: A002
+    async def sign_offer_review(self, info: Info, input: SignOfferReviewInput) -> SignOfferReviewResult:  # noqa: A002
         """Holds while the terms stay as they are."""
         async with desk_of(info.context) as desk:
             key = checked_text("key", input.key, 64)

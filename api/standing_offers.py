@@ -3,14 +3,18 @@ takes effect at the next request, on every process."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
 from api.context import Info
+from api.errors import Problem
 from api.ids import key_of
 from api.mutations import mutation
 from api.offer_input import BaselineInput, baseline_in
+from api.offer_work import OfferWork
 from api.permissions import STAFF
-from api.publishing import PREPARERS, OfferActInput, OfferWorkResult, as_it_stands, desk_of, reason_in
+from api.publishing import PREPARERS, OfferActInput, as_it_stands, desk_of, offer_result, reason_in
 from partners.offers.standing import close_offer, pause_offer, record_baseline, resume_offer, roll_back_offer
 
 
@@ -44,33 +48,40 @@ class RecordBaselineInput:
     baseline: BaselineInput = strawberry.field(description="The standard service in figures.")
 
 
+PauseOfferResult = Annotated[OfferWork | Problem, offer_result("PauseOfferResult")]
+ResumeOfferResult = Annotated[OfferWork | Problem, offer_result("ResumeOfferResult")]
+CloseOfferResult = Annotated[OfferWork | Problem, offer_result("CloseOfferResult")]
+RollBackOfferResult = Annotated[OfferWork | Problem, offer_result("RollBackOfferResult")]
+RecordBaselineResult = Annotated[OfferWork | Problem, offer_result("RecordBaselineResult")]
+
+
 @strawberry.type
 class StandingOfferMutations:
     """By operators, and by a partner's representative for its own offers."""
 
     @mutation(description="Give an offer no more until it is resumed.", to=PREPARERS)
-    async def pause_offer(self, info: Info, input: PauseOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def pause_offer(self, info: Info, input: PauseOfferInput) -> PauseOfferResult:  # noqa: A002
         """At once; who was verified before redeems."""
         async with desk_of(info.context) as desk:
             offer_id = await pause_offer(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Give a paused offer again.", to=PREPARERS)
-    async def resume_offer(self, info: Info, input: ResumeOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def resume_offer(self, info: Info, input: ResumeOfferInput) -> ResumeOfferResult:  # noqa: A002
         """The guard looks first."""
         async with desk_of(info.context) as desk:
             offer_id = await resume_offer(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="End an offer for good.", to=PREPARERS)
-    async def close_offer(self, info: Info, input: CloseOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def close_offer(self, info: Info, input: CloseOfferInput) -> CloseOfferResult:  # noqa: A002
         """Who was verified before redeems."""
         async with desk_of(info.context) as desk:
             offer_id = await close_offer(desk, key_of(input.offer_id, "Offer"), reason=reason_in(input.reason))
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Put an earlier approved version back in force, as a new version.", to=STAFF)
-    async def roll_back_offer(self, info: Info, input: RollBackOfferInput) -> OfferWorkResult:  # noqa: A002
+    async def roll_back_offer(self, info: Info, input: RollBackOfferInput) -> RollBackOfferResult:  # noqa: A002
         """One act; the guard looks first."""
         async with desk_of(info.context) as desk:
             offer_id = await roll_back_offer(
@@ -79,7 +90,7 @@ class StandingOfferMutations:
         return await as_it_stands(info.context, offer_id)
 
     @mutation(description="Register the standard service as it stands from a day on.", to=PREPARERS)
-    async def record_baseline(self, info: Info, input: RecordBaselineInput) -> OfferWorkResult:  # noqa: A002
+    async def record_baseline(self, info: Info, input: RecordBaselineInput) -> RecordBaselineResult:  # noqa: A002
         """A worse one within twelve months closes the offer on its day."""
         async with desk_of(info.context) as desk:
             offer_id = await record_baseline(desk, key_of(input.offer_id, "Offer"), baseline_in(input.baseline))

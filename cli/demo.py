@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LIFETIME = timedelta(hours=12)
-SECTORS = ("bank", "hospital", "scenic")
+FIRST_SECTORS = ("bank", "hospital", "scenic")
+LATER_SECTORS = ("parking", "hotel", "property", "transport", "hall", "household", "elder-care", "shop", "park")
+SECTORS = (*FIRST_SECTORS, *LATER_SECTORS)
 ROLES = (
     "citizen",
     "enterprise",
-    *SECTORS,
+    *FIRST_SECTORS,
     "operator",
     "reviewer",
     "auditor",
@@ -31,6 +33,7 @@ ROLES = (
     "clerk",
     "representative",
     "agency",
+    *LATER_SECTORS,
 )
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹,默认为当前目录下的 var。"
@@ -55,12 +58,14 @@ def demo(port: int, data: Path | None) -> None:
     from api.server import serve
 
     shown = f" --data {shlex.quote(str(data))}" if data is not None else ""
+    roles = "、".join(ROLES[: -len(LATER_SECTORS)])
     click.echo(
         f"信易+ 演示城市\n"
         f"  地址    http://{HOST}:{port}/graphql(用浏览器打开即可试写查询)\n"
         f"  令牌    {_program()} demo-token citizen --n 1{shown}\n"
-        f"          可换成:{'、'.join(ROLES)};请求时加上 Authorization: Bearer 令牌\n"
-        f"  沙箱    http://{HOST}:{port}/sandbox/graphql(合作机构联调,见 docs/sandbox.md)\n"
+        f"          可换成:{roles}、{LATER_SECTORS[0]} 等;请求时加上 Authorization: Bearer 令牌\n"
+        f"  机构    {_program()} demo-token representative --n 1{shown}(机构经办台)\n"
+        f"  沙箱    http://{HOST}:{port}/sandbox/graphql(用经办台的令牌登记密钥后换取令牌,见 docs/sandbox.md)\n"
         f"  数据    {folder.path}\n"
         f"按 Ctrl-C 停止,数据会保留。"
     )
@@ -76,7 +81,8 @@ def demo_token(role: str, n: int, data: Path | None) -> None:
     """输出第 N 位演示账号的令牌(12 小时有效)。
 
     ROLE:citizen、enterprise、bank、hospital、scenic、operator、reviewer、auditor、provider、clerk、
-    representative(机构经办人)、agency(信用服务机构)。
+    representative(机构经办人)、agency(信用服务机构),以及其他行业的合作机构:parking、hotel、property、transport、
+    hall、household、elder-care、shop、park。
     """
     import asyncio
 
@@ -113,13 +119,14 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
     from partners.onboarding.tables import partner_keys
     from partners.tables import accounts, partners
 
+    is_no_key = accounts.c.id.not_in(select(partner_keys.c.account))
     if role in SECTORS:
         account = func.min(accounts.c.id)
         statement = (
             select(account, accounts.c.role)
             .join(partners, partners.c.id == accounts.c.partner_id)
             .where(partners.c.sector == role, accounts.c.role == Role.PARTNER.value)
-            .where(accounts.c.id.not_in(select(partner_keys.c.account)))
+            .where(is_no_key)
             .group_by(accounts.c.partner_id, accounts.c.role)
             .order_by(accounts.c.partner_id)
         )
@@ -127,7 +134,7 @@ async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
         wanted = Role.AGENT if role == "enterprise" else Role(role)
         statement = (
             select(accounts.c.id, accounts.c.role)
-            .where(accounts.c.role == wanted.value)
+            .where(accounts.c.role == wanted.value, is_no_key)
             .order_by(accounts.c.subject_id, accounts.c.partner_id, accounts.c.id)
         )
     async with open_database(settings) as database, database.reading() as connection:

@@ -359,6 +359,9 @@ def _left_open(case: Case) -> Iterator[Refusal]:
         message = f"“{figure}”给未达标的人写了标准服务以外的数字。未达标的人按标准服务办理。请删去。"
         yield refuse(rule, message)
         return
+    if price := words.dearer(case.terms.benefit, standard):
+        message = f"优惠写了 {price} 元,高于标准服务的任何价格,看不出谁付。请写明,或由人审定。"
+        yield refuse("L11", message, "review")
     for text in case.texts.values():
         if sentence := words.outsiders_left_open(text):
             yield refuse(

@@ -77,6 +77,7 @@ class _File(Document):
     denial: tuple[Regex, ...] = ()
     credit_words: tuple[Regex, ...] = ()
     differs: tuple[Regex, ...] = ()
+    prices: tuple[Regex, ...] = ()
     figures: tuple[Regex, ...] = ()
     effect_words: dict[Effect, tuple[Regex, ...]] = PydanticField(default_factory=dict)
     effect_words_elsewhere: dict[Effect, tuple[Regex, ...]] = PydanticField(default_factory=dict)
@@ -117,6 +118,7 @@ class _Compiled:
 
 
 _NOTHING = re.compile(r"(?!)")
+_YUAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*元")
 _LETTER_GRADE = re.compile(r"[a-d]{1,3}[+-]?")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _INNER_BLANK = re.compile(r"(?<=[^\x00-\x7f])[ \t\u3000·•._*-]+(?=[^\x00-\x7f])")
@@ -156,6 +158,7 @@ class Words:
         self._differs = _any_of([p for f in files for p in f.differs])
         self._effect_words = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words.items()}
         self._elsewhere = {e: _any_of(p) for f in reversed(files) for e, p in f.effect_words_elsewhere.items()}
+        self._prices = _any_of([p for f in files for p in f.prices])
         self._figures = _any_of([p for f in files for p in f.figures])
         self._reassurance = _any_of([p for f in files for p in f.reassurance])
         self._neutral_conditions = _any_of([p for f in files for p in f.neutral_conditions])
@@ -283,6 +286,12 @@ class Words:
     def without_exclusions(self, text: str) -> str:
         """A text without what it says is left out («食品企业除外»)."""
         return self._excluded_fields.sub("", normal(text))
+
+    def dearer(self, text: str, standard: str) -> str | None:
+        """A price in a text above every sum of the standard service; None also where that names no sum."""
+        usual = [float(match[1]) for match in _YUAN.finditer(normal(standard))]
+        asked = (next(filter(None, match.groups())) for match in self._prices.finditer(normal(text)))
+        return next((price for price in asked if usual and float(price) > max(usual)), None)
 
     def is_neutral_condition(self, condition: str) -> bool:
         """Whether a condition in plain words is one of those anybody can meet (a ticket, a booking, an age)."""

@@ -1,7 +1,8 @@
 """The credit report: everything about one subject in one signed file, as JSON and as PDF. One thing to know: no report
 is kept, only its hash, so that whoever is handed one can ask whether it is as it was made.
 
-It joins what `scoring.mine` holds with the scores, with who looked, and with who may act for the subject.
+It joins what `scoring.mine` holds with the scores, with who looked, with what partners and the subject have to do with
+each other, and with who may act for it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from core.keys import Keys
 from core.signing import SignatureInvalid, sign, verify
 from partners.access import reader_in_words
 from partners.accounts import Role
+from partners.dealings import dealings_of
 from partners.eligibility import MESSAGES, Outcome, WhyNot
 from partners.rulebook import Rulebook
 from partners.standing import SubjectStanding, read_standing
@@ -103,6 +105,9 @@ async def read_report(
         "scores": _scores(standing),
         "access": await _access(connection, standing.id),
         "used": await _used(connection, standing.id),
+        **await dealings_of(
+            connection, standing.id, rules=rulebook.lending, name_of=partial(holders_of, connection), now=now
+        ),
         "mandates": await _mandates(connection, standing.id, now),
         "rights": [
             {"text": right.text, "source": f"{right.source.title or ''}{right.source.clause or ''}"} for right in rights

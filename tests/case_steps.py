@@ -69,7 +69,10 @@ async def file_one_of_each(city: City) -> None:
     """A complaint of «good» with a paper, and a repair of «firm» that was granted."""
     case = await city.do(COMPLAIN, by="good", statement="窗口没有按时答复。")
     keys, key = city.keys, uuid_of(case["id"], "CreditCase")
-    paper = {"subject_id": 1, "case_id": key, "name": "0" * 32, "title_sealed": seal(keys, "seal", b"a.pdf")}
+    name = "0" * 32
+    if city.state.files is not None:
+        name = (await city.state.files.put(b"x", media_type="application/pdf")).name
+    paper = {"subject_id": 1, "case_id": key, "name": name, "title_sealed": seal(keys, "seal", b"a.pdf")}
     paper |= {"type": "application/pdf", "size": 1, "sha256": "0" * 64, "at": city.now, "actor": "good"}
     repair = {"subject_id": 8, "id": new_id(), "kind": "repair", "place": "hunan-shaoyang", "record_id": "r0"}
     repair |= {"ground": "repair", "way": "put-right", "state": "decided", "outcome": "granted", "opened_by": "firm"}

@@ -257,6 +257,10 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
                 for key in (1, 2):
                     await city.do(GIVE_CONSENT, by=person, **A_CONSENT | {"partnerId": public_id("Partner", key)})
             return {"confirm": True}
+        case "reportedOutcome":
+            report = "mutation ($input: ReportOutcomeInput!) { reportOutcome(input: $input) { __typename } }"
+            await city.do(report, by="scenic", **await given(city, "reportOutcome", "scenic"))
+            return {}
         case "openObjection":
             return {"recordId": "nothing", "ground": "WRONG", "statement": "不是我"}
         case "openStatement":

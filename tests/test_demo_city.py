@@ -22,10 +22,16 @@ from core.keys import Keys, load_keys, new_key_file
 from core.migrations import migrate
 from core.places import ROOT
 from core.sealing import unseal
+from demo.alliance import LATER_SECTORS
 from demo.city import city_rows, seed_city
-from demo.people import FOREMOST, PERSONS, make_persons, make_uscc
+from demo.people import CITIES, FOREMOST, PERSONS, make_persons, make_uscc
+from legal.effects import RELATIVE, Effect
+from legal.groups import groups_of
 from partners.catalogue import Catalogue, Offer, load_catalogue
 from partners.eligibility import Outcome, Standing, outcome_of, why_not
+from partners.kinds import benefit_kinds, checked_terms
+from partners.limits import Period, Scope, is_counted
+from partners.offers.crowds import recount
 from partners.rulebook import Rulebook, load_rulebook
 from partners.tables import accounts, offer_steps, partners
 from scoring.engine import Record, Score, evaluate
@@ -117,8 +123,13 @@ def test_the_city_has_the_promised_size(city: City) -> None:
     kinds = Counter(row["kind"] for row in city.rows[subjects])
     assert kinds == {"person": 2000, "enterprise": 500}
     assert len(city.rows[credit_records]) == 12_000
-    assert Counter(row["sector"] for row in city.rows[partners]) == {"bank": 14, "hospital": 13, "scenic": 13}
-    assert len(city.catalogue(TODAY).offers) == 120
+    first = {"bank": 14, "hospital": 13, "scenic": 13}
+    assert Counter(row["sector"] for row in city.rows[partners][:40]) == first
+    assert Counter(row["sector"] for row in city.rows[partners][40:]) == dict.fromkeys(LATER_SECTORS, 2)
+    catalogue = city.catalogue(TODAY)
+    assert len(catalogue.offers) == 166
+    assert [row["id"] for row in city.rows[partners]] == list(range(1, 59))
+    assert sum(offer.partner.id <= 40 for offer in catalogue.offers.values()) == 120
     assert {row["place"] for row in city.rows[partners]} == {"hunan-shaoyang", "guangdong-huizhou"}
 
 
@@ -140,7 +151,11 @@ def test_every_number_is_valid_and_different(city: City) -> None:
     for row in city.rows[partners]:
         assert row["uscc"] == check_uscc(row["uscc"])
         numbers.add(row["uscc"])
-    assert len(numbers) == 2540
+    for row in city.rows[accounts]:
+        if row["body_uscc"] is not None:
+            assert row["body_uscc"] == check_uscc(row["body_uscc"])
+            numbers.add(row["body_uscc"])
+    assert len(numbers) == 2560
 
 
 def test_an_organisation_code_has_the_check_digit_of_its_standard() -> None:
@@ -209,8 +224,61 @@ def test_the_guard_has_nothing_against_any_offer(city: City, on: date) -> None:
     assert [(offer.id, offer.refusals) for offer in city.catalogue(on).offers.values() if offer.refusals] == []
 
 
+def test_every_kind_has_an_open_offer_in_every_city(city: City) -> None:
+    found = {(offer.kind.code, offer.partner.place) for offer in city.catalogue(TODAY).open_offers}
+    assert found == {(kind, place) for kind in benefit_kinds() for place in CITIES}
+    assert len(found) == 26
+
+
+def test_every_offer_has_terms_of_its_kind_and_is_of_a_measure_of_its_place(city: City) -> None:
+    for offer in city.catalogue(TODAY).offers.values():
+        checked_terms(offer.kind, offer.details)
+        measure = city.rulebook.measures[offer.partner.place].get(offer.terms.measure, TODAY)
+        assert measure is not None
+        assert measure.covers(
+            kind=offer.kind.code, effects=offer.terms.effects, subject=offer.subject_kind, payer=offer.terms.payer
+        )
+
+
+def test_first_offers_ask_for_no_count(city: City) -> None:
+    catalogue = city.catalogue(TODAY)
+    assert not [p.name for p in catalogue.partners.values() if is_counted(catalogue.open_of(p.id)[0])]
+
+
+def test_the_offers_show_what_the_alliance_can_do(city: City) -> None:
+    offers = city.catalogue(TODAY).open_offers
+    assert {(limit.scope, limit.period) for offer in offers for limit in offer.limits} >= {
+        (Scope.PERSON, Period.DAY),
+        (Scope.PERSON, Period.MONTH),
+        (Scope.OFFER, Period.DAY),
+    }
+    groups = groups_of(offer.terms for offer in offers)
+    assert [len(members) for members in groups.values()] == [2, 2]
+    assert Counter(effect for offer in offers for effect in RELATIVE & set(offer.terms.effects)) == {
+        Effect.TIE_BREAK: 2,
+        Effect.BONUS_POINTS: 2,
+    }
+    assert {offer.partner.sector for offer in offers if Effect.DEFERRED_PAYMENT in offer.terms.effects} == {
+        "hospital",
+        "parking",
+        "elder-care",
+    }
+
+
+async def test_counting_the_people_closes_no_offer(city: City, sqlite_url: str) -> None:
+    await _seed(sqlite_url, city.keys, city.rulebook)
+    database = Database(sqlite_url, keys=city.keys)
+    async with database.transaction() as connection:
+        assert await recount(connection, await load_catalogue(connection, city.rulebook, on=TODAY)) == 124
+    async with database.reading() as connection:
+        counted = (await load_catalogue(connection, city.rulebook, on=TODAY)).offers.values()
+    await database.close()
+    assert [offer.id for offer in counted if offer.refusals] == []
+    assert sum(offer.crowd is not None for offer in counted) == 124
+
+
 def test_some_offers_have_ended_and_some_open_later(city: City) -> None:
-    assert [len(city.catalogue(on).open_offers) for on in (TODAY, TODAY + timedelta(days=31))] == [113, 116]
+    assert [len(city.catalogue(on).open_offers) for on in (TODAY, TODAY + timedelta(days=31))] == [159, 162]
 
 
 def test_every_offer_was_submitted_and_approved_by_two_people(city: City) -> None:
@@ -218,7 +286,7 @@ def test_every_offer_was_submitted_and_approved_by_two_people(city: City) -> Non
     for row in city.rows[offer_steps]:
         steps.setdefault(row["offer_id"], []).append((row["status"], row["actor"]))
     assert set(map(tuple, steps.values())) == {(("submitted", "operator-1"), ("approved", "operator-2"))}
-    assert len(steps) == 120
+    assert len(steps) == 166
     roles = {row["id"]: row["role"] for row in city.rows[accounts]}
     assert roles["operator-1"] == roles["operator-2"] == "operator"
 
@@ -280,7 +348,7 @@ async def _check_scores(database: Database, city: City) -> None:
 async def _check_next_id(database: Database) -> None:
     async with database.transaction() as connection:
         new = {"place": "hunan-shaoyang", "sector": "bank", "name": "新银行", "uscc": "X", "registered_at": NOW}
-        assert await connection.scalar(insert(partners).values(new).returning(partners.c.id)) == 41
+        assert await connection.scalar(insert(partners).values(new).returning(partners.c.id)) == 59
 
 
 async def test_a_city_is_not_written_over_another(city: City, sqlite_url: str) -> None:

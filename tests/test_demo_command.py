@@ -22,12 +22,14 @@ from sqlalchemy import select
 import api.server
 import demo.city
 from api.identity.bearer import BearerTokens
+from cli.demo import SECTORS
 from cli.main import run
 from core.clock import utc_now
 from core.database import Database
 from core.errors import StartupError
 from core.keys import load_keys
 from core.places import ROOT
+from demo.alliance import make_members
 from demo.folder import DemoFolder, open_folder
 from demo.people import make_uscc
 from partners.accounts import Role
@@ -73,6 +75,11 @@ def modes(folder: Path) -> dict[str, int]:
         ("auditor", 1, ("auditor-1", Role.AUDITOR)),
         ("provider", 1, ("provider-1", Role.PROVIDER)),
         ("clerk", 1, ("clerk-1", Role.CLERK)),
+        ("representative", 1, ("bank-1-desk", Role.REPRESENTATIVE)),
+        ("agency", 1, ("agency-1", Role.AGENCY)),
+        ("parking", 1, ("parking-1", Role.PARTNER)),
+        ("elder-care", 2, ("elder-care-2", Role.PARTNER)),
+        ("park", 1, ("park-1", Role.PARTNER)),
     ],
 )
 def test_a_token_is_for_the_nth_account_of_its_role(
@@ -82,6 +89,10 @@ def test_a_token_is_for_the_nth_account_of_its_role(
     out, err = capsys.readouterr()
     assert (out.count("\n"), err) == (1, "")
     assert claims_of(built, out.strip()) == expected
+
+
+def test_every_sector_of_the_city_can_be_named() -> None:
+    assert set(SECTORS) == {member.sector for member in make_members()}
 
 
 def test_the_first_one_is_meant_where_no_number_is_given(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +120,7 @@ def test_a_partner_that_joined_later_can_be_named(folder: Path, capsys: pytest.C
 
     open_settings = open_folder(folder).settings
     partner, account = asyncio.run(join())
-    assert partner.id == 41
+    assert partner.id == 59
     assert run(["demo-token", "bank", "--n", "15", "--data", str(folder)]) == 0
     assert claims_of(folder, capsys.readouterr().out.strip()) == (account, Role.PARTNER)
 
@@ -118,8 +129,10 @@ def test_a_partner_that_joined_later_can_be_named(folder: Path, capsys: pytest.C
     ("arguments", "line"),
     [
         (["king"], "UNKNOWN_ROLE: 没有 king 这种角色。可选:citizen、enterprise、bank、hospital、scenic、operator、"
-                   "reviewer、auditor、provider、clerk"),
+                   "reviewer、auditor、provider、clerk、representative、agency、parking、hotel、property、transport、hall、"
+                   "household、elder-care、shop、park"),
         (["bank", "--n", "15"], "NO_SUCH_ACCOUNT: 没有第 15 个 bank。--n 可用 1 至 14"),
+        (["parking", "--n", "3"], "NO_SUCH_ACCOUNT: 没有第 3 个 parking。--n 可用 1 至 2"),
         (["citizen", "--n", "0"], "NO_SUCH_ACCOUNT: 没有第 0 个 citizen。--n 可用 1 至 2000"),
         (["auditor", "--n", "-1"], "NO_SUCH_ACCOUNT: 没有第 -1 个 auditor。--n 可用 1 至 1"),
         (["citizen", "--n", "one"], "USAGE: n 的值不可用。运行 xinyi demo-token --help 查看用法"),
@@ -207,6 +220,7 @@ def test_a_building_that_fails_leaves_no_database_and_is_made_up_for(
 STUCK = """
 import asyncio, sys
 import demo.city
+from cli.demo import SECTORS
 from cli.main import run
 
 async def stick(_):
@@ -310,6 +324,8 @@ def test_demo_prints_where_it_is_and_how_to_get_a_token_then_serves(
     out = capsys.readouterr().out
     assert f"http://127.0.0.1:{port}/graphql" in out
     assert f".venv/bin/xinyi demo-token citizen --n 1 --data {built}\n" in out
+    assert f".venv/bin/xinyi demo-token representative --n 1 --data {built}(" in out
+    assert f"http://127.0.0.1:{port}/sandbox/graphql" in out
 
 
 def test_a_port_in_use_is_said_before_anything_is_built(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

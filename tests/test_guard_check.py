@@ -20,6 +20,7 @@ from legal.described import BadDescription, Judgement, judge, read_description
 from legal.effects import Effect
 from legal.guard import RULES
 from legal.harms import ADDITIONS, HARMS
+from legal.terms import PAYERS
 from partners.kinds import benefit_kinds
 
 HERE = Path(__file__).parent
@@ -130,6 +131,7 @@ def test_effects_that_are_not_understood_go_to_a_human(effects: list[str]) -> No
         ({"kind": ""}, "L0"),
         ({"standard_service": ""}, "L1"),
         ({"payer": "某某"}, "L11"),
+        ({"payer": "业主"}, "L11"),
         ({"published": False}, "L0"),
         ({"surcharge_fen": 100}, "L0"),
         ({"conditions": ["会下围棋"]}, "L11"),
@@ -142,12 +144,15 @@ def test_what_a_machine_cannot_judge_goes_to_a_human(unclear: dict[str, Any], ru
     assert (found.verdict, rule in found.rules) == ("review", True), found
 
 
-@pytest.mark.parametrize("payer", ["partner", "public-budget", "third-party", "景区", "区财政专项资金", "商会", ""])
+@pytest.mark.parametrize(
+    "payer", [*sorted(PAYERS), "景区", "区财政专项资金", "商会", "本院", "办事大厅", "爱心企业捐赠", "汽修铺", ""]
+)
 def test_whoever_may_bear_the_cost_is_known_by_common_words(payer: str) -> None:
     assert judged(payer=payer).verdict == "lawful"
 
 
-@pytest.mark.parametrize("payer", ["other-customers", "非会员", "未达标游客", "everyone else", "全体业主"])
+@pytest.mark.parametrize("payer", ["other-customers", "非会员", "未达标游客", "everyone else", "全体业主",
+                                   "房客", "病人自付", "票价上浮部分"])  # fmt: skip
 def test_those_who_get_nothing_never_pay(payer: str) -> None:
     assert (judged(payer=payer).verdict, judged(payer=payer).rules) == ("unlawful", ("L11",))
 

@@ -1,5 +1,5 @@
-"""What leaving does to orders, loans and the inbox. One thing to know: what only waits for somebody's word ends, what is
-owed stays owed, and no partner is told that anybody has left."""
+"""What leaving does to orders, loans and the inbox. One thing to know: what only waits for somebody's word ends, what
+is owed stays owed, and no partner is told that anybody has left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from factories import City, offer_id
-from loan_steps import add_farmers_offer, apply, bank, know
-from loan_steps import BID, OFFER, REPORT
+from loan_steps import BID, OFFER, REPORT, add_farmers_offer, apply, bank, know
 from loan_steps import mine as my_loans
 from loan_steps import theirs as banks_loans
 from order_steps import CONFIRM, PAY, act, completed, give_quota, propose, taken

@@ -21,9 +21,11 @@ import orjson
 import pytest
 from factories import ISSUE, PEOPLE, VERIFY, City, offer_id, open_city, resident_id
 from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
+from owed_and_lent import file_orders_and_loans
 from sqlalchemy import text
 from test_authorisation import GROUPS, TABLE, given
 from test_results import CORRECT, PUSH
+from webhook_receivers import file_webhooks
 
 from api.schema import SCHEMA
 from api.server import QUIET, MaskingFormatter, configure_logging
@@ -101,6 +103,12 @@ async def results_are_pushed_and_corrected(city: City) -> None:
     asked = {"requestId": city.next_request(), "model": "xiangxinfen", "results": [{"subject": int(GOOD[:17])}]}
     await city.ask(PUSH, {"input": asked}, by="provider")
     await city.do(CORRECT, by="reviewer", **await given(city, "correctResult", "reviewer"))
+
+
+@action
+async def something_of_every_sort_is_on_file(city: City) -> None:
+    await file_orders_and_loans(city)
+    await file_webhooks(city)
 
 
 @action

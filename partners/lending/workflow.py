@@ -120,7 +120,7 @@ class NotAsOffered(ExpectedError):
     code = "NOT_AS_OFFERED"
 
 
-_WORDS = {
+WORDS = {
     LoanState.APPLIED: "待银行审查",
     LoanState.OFFERED: "待申请人答复",
     LoanState.ACCEPTED: "已接受,待放款",
@@ -130,6 +130,7 @@ _WORDS = {
     LoanState.WITHDRAWN: "已撤回",
     LoanState.EXPIRED: "已逾三十日失效",
 }
+"""Each state in words."""
 
 
 def state_of(row: Any, *, on: date) -> LoanState:
@@ -166,7 +167,7 @@ def check_begins(row: Any, side: Side, action: LoanAction, *, on: date) -> None:
     """
     stands = state_of(row, on=on)
     if stands not in BEGINS[side, action]:
-        raise WrongLoanState(f"这笔申请目前是“{_WORDS[stands]}”,不能如此操作。请刷新后按 allowedActions 办理。")
+        raise WrongLoanState(f"这笔申请目前是“{WORDS[stands]}”,不能如此操作。请刷新后按 allowedActions 办理。")
 
 
 _CREDIT_RESULT = re.compile(

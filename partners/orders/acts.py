@@ -32,6 +32,7 @@ from partners.orders.workflow import (
     MOST_PAY_DAYS,
     MOVES,
     USUAL_PAY_DAYS,
+    WORDS,
     BadAmount,
     NotPayLater,
     Order,
@@ -56,16 +57,6 @@ _ACTS = {
     OrderAction.COMPLETE: "completeOrder",
     OrderAction.RECORD_PAYMENT: "recordPayment",
     OrderAction.CANCEL: "cancelOrder",
-}
-_WORDS = {
-    OrderState.CREATED: "待确认",
-    OrderState.CONFIRMED: "已确认",
-    OrderState.IN_SERVICE: "服务中",
-    OrderState.COMPLETED: "已完成待付款",
-    OrderState.PAID: "已付清",
-    OrderState.OVERDUE: "已过付款期限",
-    OrderState.CANCELLED: "已取消",
-    OrderState.EXPIRED: "未在时限内确认",
 }
 
 
@@ -251,7 +242,7 @@ async def _move(
 ) -> Order:
     move, stands = MOVES[action], state_of(row, now=now)
     if side not in move.by or stands not in move.begins:
-        raise WrongOrderState(f"这笔订单目前是“{_WORDS[stands]}”,不能如此操作。请刷新后按 allowedActions 办理。")
+        raise WrongOrderState(f"这笔订单目前是“{WORDS[stands]}”,不能如此操作。请刷新后按 allowedActions 办理。")
     changes = _changes(row, action, amount_fen, now)
     await take_step(
         connection, row, becomes=move.becomes, actor=account, act=_ACTS[action], now=now, reason=reason,

@@ -34,6 +34,19 @@ class OrderState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+WORDS = {
+    OrderState.CREATED: "待确认",
+    OrderState.CONFIRMED: "已确认",
+    OrderState.IN_SERVICE: "服务中",
+    OrderState.COMPLETED: "已完成待付款",
+    OrderState.PAID: "已付清",
+    OrderState.OVERDUE: "已过付款期限",
+    OrderState.CANCELLED: "已取消",
+    OrderState.EXPIRED: "未在时限内确认",
+}
+"""Each state in words."""
+
+
 class OrderAction(StrEnum):
     """What can be done with an order."""
 
