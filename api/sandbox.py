@@ -15,9 +15,12 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
+from graphql import GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
 from api.background import repeating
 from api.context import Context, State
@@ -26,9 +29,13 @@ from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import TokenEndpoint
 from api.limits import Limits
+from api.permissions import PARTNER, AccessRules
 from api.rehearsal import Rehearsal
 from api.reloading import reloading
-from api.schema import ACCESS, SCHEMA
+from api.sandbox_sending import cleaning, sending_in_sandbox
+from api.schema import SCHEMA
+from api.webhook_acts import WebhookMutations
+from api.webhooks import WebhookQueries
 from core.cache import open_cache
 from core.clock import day_of
 from core.database import Conflict, Database
@@ -65,7 +72,8 @@ class SandboxState(State):
     """A state whose catalogue is that of the asking partner's day."""
 
     clock: SandboxClock
-    _is_ready = False
+    is_ready = False
+    """Whether anybody has come, and the database stands."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -93,7 +101,7 @@ class SandboxState(State):
         Raises:
             Unavailable: it cannot be made ready now; the next one who comes tries again.
         """
-        if self._is_ready:
+        if self.is_ready:
             return
         async with self._preparing:
             try:
@@ -101,7 +109,7 @@ class SandboxState(State):
             except StartupError as error:
                 log.error("sandbox: %s", error.message)
                 raise Unavailable("沙箱暂时打不开,与贵单位的请求无关;请稍后再试,或联系运营人员。") from error
-            self._is_ready = True
+            self.is_ready = True
 
 
 async def _prepare(database: Database) -> None:
@@ -182,11 +190,32 @@ def _make_keys(path: Path) -> None:
             raise
 
 
+class SandboxAccess(AccessRules):
+    """Who may read which field here: a sandbox key does about webhooks what a representative does on the live side."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        super().__init__(schema)
+        acts = [
+            field.python_name
+            for part in (WebhookQueries, WebhookMutations)
+            for field in get_object_definition(part, strict=True).fields
+        ]
+        roots = {to_camel_case(name) for name in acts}
+        for (kind, name), allowed in self.fields.items():
+            if kind in _WEBHOOK_TYPES or (kind in ("Query", "Mutation") and name in roots):
+                self.fields[kind, name] = allowed.union(PARTNER)
+        for kind in _WEBHOOK_TYPES:
+            self.types[kind] = self.types[kind].union(PARTNER)
+
+
+_WEBHOOK_TYPES = ("WebhookEndpoint", "WebhookSecret", "RemovedWebhook", "WebhooksAsked", "WebhookDelivery")
+
+
 class SandboxOperations(Operations):
     """Runs each request at the time of the partner that asks."""
 
     def __init__(self, state: SandboxState, *, introspection: bool) -> None:
-        super().__init__(SCHEMA._schema, ACCESS, introspection=introspection)
+        super().__init__(SCHEMA._schema, SandboxAccess(SCHEMA._schema), introspection=introspection)
         self._state = state
 
     async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
@@ -280,7 +309,12 @@ async def sandboxed(live: State, sandbox: SandboxState | None) -> AsyncIterator[
         yield
         return
 
-    async with reloading(sandbox.keys), repeating(Mirror(live, sandbox), seconds=SECONDS_BETWEEN, log=log):
+    async with (
+        reloading(sandbox.keys),
+        repeating(Mirror(live, sandbox), seconds=SECONDS_BETWEEN, log=log),
+        sending_in_sandbox(sandbox),
+        cleaning(sandbox),
+    ):
         yield
     await sandbox.database.close()
     await sandbox.cache.close()

@@ -1,5 +1,6 @@
-"""What partners can do in the sandbox and nowhere else: codes of synthetic people with faults on demand, their own
-clock, the person's part of an order. One thing to know: on the live endpoint each of these answers `SANDBOX_ONLY`."""
+"""What partners can do in the sandbox and nowhere else: codes and test events with faults on demand, their own clock,
+the person's part of an order, another receipt key. One thing to know: on the live endpoint each of these answers
+`SANDBOX_ONLY`."""
 
 from __future__ import annotations
 
@@ -19,12 +20,13 @@ from api.ids import public_id, uuid_of
 from api.mutations import mutation
 from api.orders import Order, shown_order
 from api.permissions import PARTNER, access
-from core.errors import ExpectedError, Forbidden
+from core.errors import ExpectedError, Forbidden, Unavailable
 from partners.accounts import find_principal
 from partners.orders.acts import act_as_holder
 from partners.orders.tables import orders
 from partners.orders.workflow import OrderAction, Side
-from partners.sandbox import clock, faults
+from partners.sandbox import clock, exercises, faults
+from partners.sandbox.deliveries import WebhookFault, rehearse
 from partners.sandbox.personas import Persona
 from partners.sandbox.synthetic import Role
 
@@ -63,6 +65,14 @@ _ROLES = {
 }
 
 
+_WEBHOOK_FAULTS = {
+    WebhookFault.NONE: "Comes as it should.",
+    WebhookFault.LATE: "Held back for some seconds; test events rehearsed after it wait for it.",
+    WebhookFault.TWICE: "Comes twice under one id.",
+    WebhookFault.FORGED: "Comes once, under signatures that are not ours.",
+}
+
+
 def _declare(kind: Any, *, name: str, description: str, words: dict[Any, str]) -> None:
     """Make an enum one of the schema, with words for each value."""
     declared = strawberry.enum(kind, name=name, description=description)
@@ -73,6 +83,7 @@ def _declare(kind: Any, *, name: str, description: str, words: dict[Any, str]) -
 _declare(Persona, name="SandboxPersona", description="Who shows the code.", words=_PERSONAS)
 _declare(faults.Fault, name="SandboxFault", description="What goes wrong.", words=_FAULTS)
 _declare(Role, name="SandboxOfferRole", description="What an offer is there to show.", words=_ROLES)
+_declare(WebhookFault, name="SandboxWebhookFault", description="How a test event comes.", words=_WEBHOOK_FAULTS)
 
 
 class SandboxOnly(ExpectedError):
@@ -99,6 +110,22 @@ class SandboxTime:
 
     now: datetime = strawberry.field(description="What time it is for this partner.")
     ahead_seconds: int = strawberry.field(description="How far that is ahead.")
+
+
+@strawberry.type(description="A test event on its way.", directives=access(PARTNER))
+class RehearsedWebhook:
+    """Result of `rehearseWebhook`."""
+
+    event_id: strawberry.ID = strawberry.field(description="Its webhook-id, as in the log.")
+    deliveries: int = strawberry.field(description="How many deliveries there will be, to all endpoints together.")
+
+
+@strawberry.type(description="The sandbox's receipt key.", directives=access(PARTNER))
+class SandboxKey:
+    """Result of `changeSandboxKey`."""
+
+    kid: str = strawberry.field(description="The `kid` of receipts from now on; look it up in the sandbox's jwks.json.")
+    changed_at: datetime = strawberry.field(description="When it was changed.")
 
 
 @strawberry.input(description="Whose code, and what goes wrong with it.")
@@ -130,6 +157,21 @@ class ConfirmSandboxOrderInput:
     order_id: strawberry.ID = strawberry.field(description="The order.")
 
 
+@strawberry.input(description="How a test event is to come.")
+class RehearseWebhookInput:
+    """For `rehearseWebhook`."""
+
+    fault: WebhookFault = strawberry.field(default=WebhookFault.NONE, description="What goes wrong.")
+    seconds: int = strawberry.field(default=10, description="How long a late one is held back: 1 to 30.")
+
+
+@strawberry.input(description="Nothing to say.")
+class ChangeSandboxKeyInput:
+    """For `changeSandboxKey`."""
+
+    confirm: bool = strawberry.field(default=True, description="Leave it as it is.")
+
+
 SandboxCodeResult = Annotated[
     SandboxCode | Problem, strawberry.union("SandboxCodeResult", description="A code, or why not.")
 ]
@@ -141,6 +183,12 @@ ResetSandboxClockResult = Annotated[
 ]
 ConfirmSandboxOrderResult = Annotated[
     Order | Problem, strawberry.union("ConfirmSandboxOrderResult", description="The order, or why not.")
+]
+RehearseWebhookResult = Annotated[
+    RehearsedWebhook | Problem, strawberry.union("RehearseWebhookResult", description="The event, or why not.")
+]
+ChangeSandboxKeyResult = Annotated[
+    SandboxKey | Problem, strawberry.union("ChangeSandboxKeyResult", description="The key, or why not.")
 ]
 
 
@@ -226,3 +274,32 @@ class SandboxMutations:
             )
             known = await desk.state.current_catalogue(connection)
         return shown_order(order, Side.PARTNER, known, [])
+
+    @mutation(description="Sandbox: have a test event sent to the partner's endpoints, with a fault.", to=PARTNER)
+    async def rehearse_webhook(self, info: Info, input: RehearseWebhookInput) -> RehearseWebhookResult:  # noqa: A002
+        """It goes out with the next pass, within seconds."""
+        desk = await desk_of(info.context)
+        async with desk.transaction() as connection:
+            event_id, sent = await rehearse(
+                connection,
+                partner_id=desk.partner_id,
+                actor=desk.account,
+                fault=input.fault,
+                seconds=input.seconds,
+                happened_at=info.context.now,
+                now=desk.now,
+            )
+        return RehearsedWebhook(event_id=strawberry.ID(str(event_id)), deliveries=sent)
+
+    @mutation(description="Sandbox: change the receipt key, for all partners, now.", to=PARTNER)
+    async def change_sandbox_key(self, info: Info, input: ChangeSandboxKeyInput) -> ChangeSandboxKeyResult:  # noqa: A002
+        """The former one stays in jwks.json. Other processes follow within a second."""
+        desk = await desk_of(info.context)
+        keys = desk.state.keys
+        before = keys.active("receipt").kid
+        async with desk.transaction() as connection:
+            await exercises.note_key_change(connection, partner_id=desk.partner_id, actor=desk.account, now=desk.now)
+        kid = await exercises.change_receipt_key(keys, older_than=0)
+        if kid == before:  # the file cannot be written
+            raise Unavailable
+        return SandboxKey(kid=kid, changed_at=desk.now)

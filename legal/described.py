@@ -210,11 +210,17 @@ def _not_what_it_is_called(
     offer: Description, added: tuple[Effect, ...], protected: ProtectedList, *, is_protected: bool
 ) -> Iterator[Refusal]:
     """A benefit in words that do not show that it is what it is called. Harm likes to call itself an extra."""
+    words = protected.words
+    rule, what = ("L5", "可能触及基本公共服务本身") if is_protected else ("L0", "机器不能判断")
     told = normal(f"{offer.title}。{offer.benefit}")
     for effect in added:
-        if not protected.words.shows(effect, told, is_protected=is_protected):
-            rule, what = ("L5", "可能触及基本公共服务本身") if is_protected else ("L0", "机器不能判断")
+        if not words.shows(effect, told, is_protected=is_protected):
             yield refuse(rule, f"“{offer.benefit}”看不出是“{effect}”,{what}。请写明,或由人审定。", "review")
+    sentences = words.sentences(offer.benefit)
+    for sentence in sentences if len(sentences) > 1 else ():
+        shown = any(words.shows(effect, sentence, is_protected=is_protected) for effect in added)
+        if not shown and not words.leaves_alone(sentence):
+            yield refuse(rule, f"“{sentence}”既不是所写的增益,也没有说标准服务不变。请写明,或由人审定。", "review")
 
 
 def _terms(offer: Description, added: tuple[Effect, ...], protected: ProtectedList, on: date) -> OfferTerms:

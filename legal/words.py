@@ -265,6 +265,15 @@ class Words:
         wanted = [self._effect_words.get(effect), None if is_protected else self._elsewhere.get(effect)]
         return not any(wanted) or any(one.search(text) for one in wanted if one)
 
+    def sentences(self, text: str) -> tuple[str, ...]:
+        """The sentences of a text, as they are read."""
+        return tuple(filter(None, _SENTENCE.split(normal(text))))
+
+    def leaves_alone(self, sentence: str) -> bool:
+        """Whether a sentence says that something stays as it is, comes on top, or does not happen."""
+        said = (self._reassurance, self._denial, self.unchanged, self.newly_added, self.gives_way, self.own_consent)
+        return any(pattern.search(sentence) for pattern in said)
+
     def payer(self, said: str) -> Payer | None:
         """Whom the words for a payer name, harm first; None where they name nobody that is known."""
         text = normal(said)

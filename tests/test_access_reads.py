@@ -37,6 +37,7 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "submitApplication", "movePartner", "registerPartnerKey", "revokePartnerKey", "reportStolenKey", "handleAlarm",
     # the sandbox, where everybody is synthetic
     "conformanceRun", "sandboxCode", "moveSandboxClock", "resetSandboxClock", "confirmSandboxOrder",
+    "rehearseWebhook", "changeSandboxKey",
     "startConformanceRun", "sendConformanceWebhooks", "reportConformance", "finishConformanceRun",
     # a partner's own webhooks, which name nobody
     "webhookEndpoints", "webhookDeliveries", "registerWebhook", "changeWebhook", "rotateWebhookSecret",

@@ -93,7 +93,10 @@ async def shared(
     path = tmp_path_factory.mktemp("shared") / "city.db"
     shutil.copy(sqlite_template, path)
     async with open_city(
-        database_url=f"sqlite+aiosqlite:///{path}", keys_file=keys_file, rate_burst=100_000, rate_per_second=100_000,
+        database_url=f"sqlite+aiosqlite:///{path}",
+        keys_file=keys_file,
+        rate_burst=100_000,
+        rate_per_second=100_000,
         files=str(path.with_name("files")),
     ) as opened:
         await add_what_nobody_sees(opened)
@@ -281,7 +284,7 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             return {"caseId": NO_CASE, "reason": "已核实"}
         case "decideCase":
             return {"caseId": NO_CASE, "outcome": "REJECTED", "reason": "已核实"}
-        case "sandboxCode" | "resetSandboxClock" | "startConformanceRun":
+        case "sandboxCode" | "resetSandboxClock" | "startConformanceRun" | "rehearseWebhook" | "changeSandboxKey":
             return {}
         case "confirmSandboxOrder":
             return {"orderId": public_id("Order", UUID(int=0))}

@@ -116,7 +116,7 @@ async def test_a_database_with_real_people_is_no_sandbox(trial: Trial) -> None:
     )
     async with trial.state.database.transaction() as connection:
         await connection.execute(insert(subjects).values(row))
-    trial.state._is_ready = False
+    trial.state.is_ready = False
     with pytest.raises(Unavailable):
         await trial.state.ready()
 

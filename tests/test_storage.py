@@ -66,6 +66,7 @@ NOT_ABOUT_A_SUBJECT = {
     "sandbox_clocks": "belong to the partner",
     "sandbox_personas": "belong to the partner: its synthetic people",
     "sandbox_faults": "belong to the partner",
+    "sandbox_key_changes": "belong to the partner",
     "conformance_runs": "belong to the partner",
     "query_rights": "belong to the body that asked",
     "alarm_steps": "belong to the alarm",

@@ -304,8 +304,18 @@ def upgrade() -> None:
         sa.Column("partner_id", sa.BigInteger(), nullable=False),
         sa.Column("fault", sa.String(length=20), nullable=False),
         sa.Column("times_left", sa.Integer(), nullable=False, comment="how often it still happens"),
+        sa.Column("made_at", Instant(), nullable=False, comment="by the partner's clock"),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_sandbox_faults_partner_id_partners")),
         sa.PrimaryKeyConstraint("code_id", name=op.f("pk_sandbox_faults")),
+    )
+    op.create_table(
+        "sandbox_key_changes",
+        sa.Column("partner_id", sa.BigInteger(), nullable=False, comment="who had the key changed"),
+        sa.Column("at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partner_id"], ["partners.id"], name=op.f("fk_sandbox_key_changes_partner_id_partners")
+        ),
+        sa.PrimaryKeyConstraint("partner_id", "at", name=op.f("pk_sandbox_key_changes")),
     )
     op.create_table(
         "sandbox_personas",
@@ -839,6 +849,7 @@ def downgrade() -> None:
     op.drop_table("usage_blocks")
     op.drop_table("settlement_days")
     op.drop_table("sandbox_personas")
+    op.drop_table("sandbox_key_changes")
     op.drop_table("sandbox_faults")
     op.drop_table("sandbox_clocks")
     op.drop_table("partner_steps")

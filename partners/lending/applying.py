@@ -32,7 +32,15 @@ from partners.lending.workflow import (
 )
 from partners.rulebook import Rulebook
 from partners.webhooks.events import emit
-from scoring.consent.consents import ConsentFaulty, Move, NoticeOutdated, WrongState, give_consent, move_consent
+from scoring.consent.consents import (
+    ConsentFaulty,
+    Move,
+    NoticeOutdated,
+    UnknownConsent,
+    WrongState,
+    give_consent,
+    move_consent,
+)
 from scoring.consent.purposes import Purpose
 from scoring.consent.receipts import Issuing
 from scoring.consent.terms import Terms
@@ -192,7 +200,8 @@ async def end_consent(
     connection: AsyncConnection, row: Any, *, rulebook: Rulebook, actor: str, issuing: Issuing, now: datetime
 ) -> None:
     """End the consent of an application that is decided, so that the bank is told nothing more; the caller holds the
-    subject's lock. One that its subject has ended, or that somebody changed by hand, tells nothing anyway."""
+    subject's lock. One that its subject has ended, that somebody changed by hand, or that ended with an entry that was
+    merged into this one, tells nothing anyway."""
     place = await connection.scalar(select(subjects.c.place).where(subjects.c.id == row.subject_id))
     try:
         await move_consent(
@@ -206,7 +215,7 @@ async def end_consent(
             now=now,
             reason="申请办结",
         )
-    except (WrongState, ConsentFaulty):
+    except (UnknownConsent, WrongState, ConsentFaulty):
         return
 
 

@@ -88,7 +88,7 @@ async def sandbox_code(
         await _burn(connection, code.id, subject_id, partner_id, now)
     key = _token_key(token) if fault is Fault.FORGED else code.id
     row = {"code_id": key, "partner_id": partner_id, "fault": fault.value, "times_left": TIMES.get(fault, 0)}
-    await connection.execute(insert(sandbox_faults).values(row))
+    await connection.execute(insert(sandbox_faults).values(**row, made_at=now))
     return SandboxCode(token, code.expires_at, offer_id(partner_id, shown_at))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -135,7 +135,7 @@ async def _revoke_consent(connection: AsyncConnection, subject_id: int, partner_
 async def _use_up(connection: AsyncConnection, subject_id: int, partner_id: int, now: datetime) -> None:
     """Use the offer with a limit of one for each person."""
     offer, at = offer_id(partner_id, Role.LIMITED), now - timedelta(days=1)
-    verification = uuid5(NAMESPACE_URL, f"xinyi-sandbox:{partner_id}:verification")
+    verification = standing_use(partner_id)
     used = {"code_id": verification.bytes, "partner_id": partner_id, "offer_id": offer, "offer_version": 1}
     await connection.execute(
         insert(verifications).values(
@@ -150,6 +150,11 @@ async def _use_up(connection: AsyncConnection, subject_id: int, partner_id: int,
     )
     redeemed = {"subject_id": subject_id, "id": uuid5(verification, "redemption"), "verification_id": verification}
     await connection.execute(insert(redemptions).values(**redeemed, partner_id=partner_id, took_quota=False, at=at))
+
+
+def standing_use(partner_id: int) -> UUID:
+    """The id of the verification by which `LIMIT_REACHED` has had its share, as long as the sandbox stands."""
+    return uuid5(NAMESPACE_URL, f"xinyi-sandbox:{partner_id}:verification")
 
 
 async def subject_of(connection: AsyncConnection, *, partner_id: int, persona: Persona) -> int | None:

@@ -28,6 +28,14 @@ sandbox_faults = Table(
     Column("partner_id", BigInteger, ForeignKey("partners.id"), nullable=False),
     Column("fault", String(20), nullable=False),
     Column("times_left", Integer, nullable=False, comment="how often it still happens"),
+    Column("made_at", Instant, nullable=False, comment="by the partner's clock"),
+)
+
+sandbox_key_changes = Table(
+    "sandbox_key_changes",
+    metadata,
+    Column("partner_id", BigInteger, ForeignKey("partners.id"), primary_key=True, comment="who had the key changed"),
+    Column("at", Instant, primary_key=True),
 )
 
 conformance_runs = Table(
