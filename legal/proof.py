@@ -6,6 +6,7 @@ Signing is not done here: a proof is plain JSON values.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -74,6 +75,9 @@ def build_proof(catalogue: Catalogue, *, decide: Decide, issuer: str, issued_at:
     all_given: dict[str, Outcomes] = {}
     failures: list[dict[str, str]] = []
     tried = 0
+    of_partner: dict[str, list[OfferTerms]] = defaultdict(list)
+    for terms in published:
+        of_partner[terms.partner].append(terms)
     for terms in published:
         ladder = catalogue.ladders[terms.model]
         given = outcomes_of(terms, ladder, decide)
@@ -83,7 +87,7 @@ def build_proof(catalogue: Catalogue, *, decide: Decide, issuer: str, issued_at:
         failures += [
             {"offer": terms.offer, "where": v.standing, "why": v.claim} for v in violations(terms, ladder, given)
         ]
-        failures += _refused(catalogue, terms, ladder, on)
+        failures += _refused(catalogue, terms, ladder, on, others=of_partner[terms.partner])
     groups = groups_of(published)
     for (_, group), members in groups.items():
         failures += [
@@ -125,11 +129,13 @@ def recheck(proof: Mapping[str, Any], catalogue: Catalogue, *, decide: Decide) -
     return tuple(found)
 
 
-def _refused(catalogue: Catalogue, terms: OfferTerms, ladder: Ladder, on: date) -> list[dict[str, str]]:
+def _refused(
+    catalogue: Catalogue, terms: OfferTerms, ladder: Ladder, on: date, *, others: Sequence[OfferTerms]
+) -> list[dict[str, str]]:
     refusals = check_offer(
         terms,
         ladder=ladder,
-        others=[o for o in catalogue.published if o.offer != terms.offer],
+        others=[o for o in others if o.offer != terms.offer],
         baselines=catalogue.baselines.get(terms.offer, ()),
         protected=catalogue.protected[terms.place],
         kind=catalogue.kinds[terms.kind],

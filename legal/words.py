@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -143,6 +144,10 @@ def _clause_around(sentence: str, start: int, end: int) -> str:
     return sentence[left:right]
 
 
+TEXTS_REMEMBERED = 65_536
+"""How many texts of offers are not read a second time."""
+
+
 class Words:
     """The word lists of a place, ready to read with."""
 
@@ -186,10 +191,12 @@ class Words:
         self.cited_lists = _any_of([p for f in files for p in f.cited_lists])
         """A published list or tender notice named in a text (L4, L8)."""
         self._ordinary_documents = _any_of([p for f in files for p in f.ordinary_documents])
+        # A catalogue is judged again each day and after each change, and most of its texts stay as they were.
+        self._read_once = lru_cache(maxsize=TEXTS_REMEMBERED)(lambda field, text: tuple(self._read_field(field, text)))
 
     def read(self, texts: Mapping[Field, str]) -> tuple[Reading, ...]:
         """Every phrase found, each once per field."""
-        return tuple(r for field, text in texts.items() for r in self._read_field(field, normal(text)))
+        return tuple(r for field, text in texts.items() for r in self._read_once(field, normal(text)))
 
     def _read_field(self, field: Field, text: str) -> Iterator[Reading]:
         found: set[str] = set()

@@ -3,14 +3,15 @@ is owed stays owed, and no partner is told that anybody has left."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
-from factories import City, offer_id
+from factories import City
 from loan_steps import BID, OFFER, REPORT, add_farmers_offer, apply, bank, know
 from loan_steps import mine as my_loans
 from loan_steps import theirs as banks_loans
-from order_steps import CONFIRM, PAY, act, completed, give_quota, propose, taken
+from order_steps import CANCEL, CONFIRM, PAY, act, completed, give_quota, propose, taken
 from order_steps import mine as my_orders
 from order_steps import theirs as partners_orders
 from sqlalchemy import insert
@@ -101,12 +102,9 @@ async def test_an_order_nobody_confirmed_expires_and_gives_its_use_back_without_
     assert [one["state"] for one in await partners_orders(city)] == ["EXPIRED"]
     assert [kind for kind, _ in await events(city)] == ["order.created", "order.expired"]
     assert {one.reason for one in await city.rows(order_steps)} == {""}
-    assert (await city.do(CONFIRM_ORDER, by="good", orderId=order))["code"] == "WRONG_STATE"
+    assert (await city.do(CONFIRM, by="good", orderId=order))["code"] == "WRONG_STATE"
     (entry,) = [one for one in await city.rows(audit_entries) if one.action == "expireOrder"]
     assert entry.actor == "good", "the trail knows who did it"
-
-
-CONFIRM_ORDER = CONFIRM
 
 
 async def test_what_is_owed_stays_a_debt_that_is_named_seen_and_paid_after_leaving(city: City) -> None:
@@ -152,9 +150,26 @@ async def test_what_a_partner_said_of_a_benefit_stays_with_its_receipt_and_can_b
     ]
 
 
+async def test_confirming_at_the_moment_of_leaving_is_before_or_after_and_the_quota_agrees(city: City) -> None:
+    await give_quota(city, 9)
+    for _ in range(3):
+        order = (await propose(city))["id"]
+        found = await asyncio.gather(
+            city.do(CONFIRM, by="good", orderId=order),
+            city.do(LEAVE, by="good", confirm=True),
+            act(city, CANCEL, order, reason="停诊"),
+        )
+        assert found[1]["__typename"] == "Departure"
+        assert {one.get("code", "WRONG_STATE") for one in found if one["__typename"] == "Problem"} <= {"WRONG_STATE"}
+        assert (await my_orders(city))[0]["state"] in {"EXPIRED", "CANCELLED"}
+        assert await taken(city) == 0
+        assert (await city.rows(orders))[-1].ended_at == city.now
+        city.wait(minutes=1)
+        await city.do(ENROLL, by="good", noticeVersion=city.state.rulebook.notice.version)
+
+
 async def test_everybody_elses_orders_and_inboxes_stay_as_they_were(city: City) -> None:
-    for person in ("good", "plain"):
-        await propose(city, person, offer="clinic") if person == "good" else None
+    await propose(city)
     await city.write(
         insert(notices).values(subject_id=2, id=uuid4(), at=city.now, kind="x", text="y"),
         insert(benefit_watches).values(subject_id=2, switched_on_at=city.now),
@@ -162,4 +177,3 @@ async def test_everybody_elses_orders_and_inboxes_stay_as_they_were(city: City) 
     await leave(city, "plain")
     assert [row.state for row in await city.rows(orders)] == ["CREATED"]
     assert {row.subject_id for row in await city.rows(notices)} == {1}
-    assert offer_id("clinic")
