@@ -56,14 +56,20 @@ async def file_back_office(city: City) -> None:
             await add_use(connection, at=at, partner_id=partner_id, offer_id=offer)
             row = {"month": date(2026, 10, 1), "number": partner_id, "partner_id": partner_id, "kind": "tourism"}
             await connection.execute(insert(usage_blocks).values(**row, figures=FIGURES, taken_at=city.now))
+        for key, state in ((RIGHT, "OPEN"), (WAITING, "WAITING")):
+            await connection.execute(insert(query_rights).values(**right(key, state), asked_at=city.now))
+    await settle_due(city.state.database, making_of(city.state), now=city.now)
+    await tell_everybody(city)
+
+
+async def tell_everybody(city: City) -> None:
+    """A notice in each inbox."""
+    async with city.state.database.transaction() as connection:
         for subject_id in (1, 2, FIRM):
             text = "新增可用优惠"
             await tell(
                 connection, subject_id=subject_id, kind="new-benefit", text=text, now=city.now, partner_id=1, offer_id=1
             )
-        for key, state in ((RIGHT, "OPEN"), (WAITING, "WAITING")):
-            await connection.execute(insert(query_rights).values(**right(key, state), asked_at=city.now))
-    await settle_due(city.state.database, making_of(city.state), now=city.now)
 
 
 async def office_input(city: City, what: str, actor: str) -> dict[str, Any]:

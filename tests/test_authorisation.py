@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 import yaml
 from back_office import INPUTS as OFFICE
-from back_office import file_back_office, office_input
+from back_office import file_back_office, office_input, tell_everybody
 from case_steps import file_one_of_each
 from factories import NOON, PARTNERS, City, offer_id, open_city, resident_id
 from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, get_named_type, is_composite_type
@@ -260,6 +260,9 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
                 for key in (1, 2):
                     await city.do(GIVE_CONSENT, by=person, **A_CONSENT | {"partnerId": public_id("Partner", key)})
             return {"confirm": True}
+        case "toldSomething":  # leaving has emptied every inbox
+            await tell_everybody(city)
+            return {}
         case "reportedOutcome":
             report = "mutation ($input: ReportOutcomeInput!) { reportOutcome(input: $input) { __typename } }"
             await city.do(report, by="scenic", **await given(city, "reportOutcome", "scenic"))
