@@ -14,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.errors import ExpectedError
+from core.identifiers import public_id
 from core.keys import Keys
 from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.eligibility import Outcome
 from partners.limits import BUDGET
 from partners.quotas import Hold, give_back, held_by
 from partners.tables import OF_VERIFICATION, redemptions, verifications
+from partners.webhooks.events import emit
 
 REDEEM, REVERSE, RELEASE = "redeemBenefit", "reverseRedemption", "releaseVerification"
 
@@ -278,4 +280,7 @@ async def undo_redemption(
     await give_back(connection, offer_id=row.offer_id, holds=held_by(row, one=row.took_quota))
     content = {"redemption": str(row.id), "reason": reason}
     await audit.record(connection, at=now, actor=account, action=REVERSE, content=content, subject_id=row.subject_id)
+    told = {"redemption": public_id("Redemption", row.id), "at": now.isoformat()}
+    lane = f"subject:{row.subject_id}"
+    await emit(connection, partner_id=partner_id, type="redemption.reversed", lane=lane, payload=told, now=now)
     return Redemption(row.id, now)
