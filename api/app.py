@@ -16,17 +16,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.checkpointing import PATH as CHECKPOINTS
-from api.checkpointing import checkpointing, checkpoints
 from api.context import State
 from api.downloads import downloads
-from api.escalation import escalating
 from api.execution import Operations
 from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
 from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import METADATA, TokenEndpoint
 from api.identity.partner_key import PATH as SIGN_IN
+from api.jobs.checkpointing import PATH as CHECKPOINTS
+from api.jobs.checkpointing import checkpointing, checkpoints
+from api.jobs.escalation import escalating
+from api.jobs.reloading import reloading
+from api.jobs.sending import sending
+from api.jobs.watching_offers import watching_offers
+from api.jobs.watching_orders import watching_orders
+from api.jobs.watching_rates import watching_rates
+from api.jobs.webhook_sending import sending_webhooks
 from api.limits import Limits
 from api.notices import triggering
 from api.offer_proof import PATH as OFFERS_PROOF
@@ -35,20 +41,14 @@ from api.open_data import READERS as AGENCIES
 from api.open_data import fetch_index, fetch_list
 from api.pages import CONSOLE
 from api.partner_keys import watching_keys
-from api.reloading import reloading
 from api.reports import check_page
 from api.sandbox import open_sandbox, sandbox_routes, sandboxed
 from api.schema import ACCESS, SCHEMA
-from api.sending import sending
 from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling
 from api.uploads import Uploads
 from api.usage import READERS as OVERSEERS
 from api.usage import fetch_usage, reporting_use
-from api.watching_offers import watching_offers
-from api.watching_orders import watching_orders
-from api.watching_rates import watching_rates
-from api.webhook_sending import sending_webhooks
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database

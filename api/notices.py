@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import strawberry
 
-from api.background import repeating
 from api.context import Context, Info, State
 from api.errors import Problem
 from api.ids import public_id, uuid_of
+from api.jobs.background import repeating
 from api.mutations import mutation
 from api.offers import Offer, Partner, offer_of, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size

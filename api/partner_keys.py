@@ -10,10 +10,10 @@ from typing import Annotated
 
 import strawberry
 
-from api.background import repeating
 from api.context import Info, State
 from api.errors import Problem
 from api.ids import public_id, uuid_of
+from api.jobs.background import repeating
 from api.memberships import OVERSEERS, PartnerKey, key_shown
 from api.mutations import mutation
 from api.onboarding import act_of, check_live_side, longest_key, partner_meant

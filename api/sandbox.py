@@ -22,17 +22,17 @@ from starlette.routing import Route
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
-from api.background import repeating
 from api.context import Context, State
 from api.execution import Answer, GraphQLRequest, Operations
 from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import TokenEndpoint
+from api.jobs.background import repeating
+from api.jobs.reloading import reloading
+from api.jobs.sandbox_sending import cleaning, sending_in_sandbox
 from api.limits import Limits
 from api.permissions import PARTNER, AccessRules
 from api.rehearsal import Rehearsal
-from api.reloading import reloading
-from api.sandbox_sending import cleaning, sending_in_sandbox
 from api.schema import SCHEMA
 from api.webhook_acts import WebhookMutations
 from api.webhooks import WebhookQueries

@@ -15,10 +15,10 @@ from sqlalchemy import Select, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.background import repeating
 from api.context import Info, State
 from api.downloads import NoSuchFile, attachment
 from api.ids import key_of, public_id
+from api.jobs.background import repeating
 from api.offers import Partner, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import OPERATOR, PARTNER, REPRESENTATIVE, access

@@ -16,10 +16,10 @@ import strawberry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.background import repeating
 from api.context import Info, State
 from api.downloads import NoSuchFile, attachment
 from api.ids import key_of, public_id
+from api.jobs.background import repeating
 from api.offers import Partner, partner_of
 from api.permissions import AUDITOR, OPERATOR, REPRESENTATIVE, access
 from partners.accounts import Principal, Role

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.context import Context, Info
 from api.errors import Problem
 from api.ids import uuid_of
+from api.jobs.webhook_sending import private_allowed
 from api.mutations import mutation
 from api.permissions import REPRESENTATIVE, access
 from api.verification import checked_text
-from api.webhook_sending import private_allowed
 from api.webhooks import WebhookEndpoint, asking_partner, endpoint_of
 from core.errors import BadInput
 from partners.webhooks.addresses import LONGEST_URL, find_target

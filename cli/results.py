@@ -175,7 +175,7 @@ def outbox(context: click.Context, data: Path | None) -> None:
 @click.option("--failed", is_flag=True, help="已放弃的也重新开始尝试。")
 def send(data: Path | None, failed: bool) -> int:
     """发送一遍到期的条目。"""
-    from api.sending import send_once
+    from api.jobs.sending import send_once
     from core.keys import load_keys
     from scoring.outbox import try_failed_again
 

@@ -15,7 +15,7 @@ import pytest
 from factories import VERIFY, City, offer_id, open_city
 from sqlalchemy import delete, func, insert, select, update
 
-from api.checkpointing import PATH, checkpoint_once
+from api.jobs.checkpointing import PATH, checkpoint_once
 from core import audit
 from core.audit import audit_chains, audit_entries, leaf_of, link_of
 from core.checkpoints import TrailBroken, Verified, audit_checkpoints, check_leaf, snapshot, verify_trail

@@ -30,8 +30,8 @@ from servers import Postgres
 from sqlalchemy import column, insert, table, text
 from test_consents import REVOKE, give
 
-from api.checkpointing import PATH
 from api.identity.bearer import issue_token
+from api.jobs.checkpointing import PATH
 from cli.main import run
 from core.audit import audit_entries, leaf_of
 from core.checkpoints import Verified, verify_trail

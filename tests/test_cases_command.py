@@ -11,7 +11,7 @@ import pytest
 from case_steps import COMPLAIN
 from factories import City, open_city
 
-from api import escalation
+from api.jobs import escalation
 from cli.main import run
 from core.settings import Settings
 from partners.tables import security_events

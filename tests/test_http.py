@@ -15,10 +15,11 @@ from factories import ISSUE, City, open_city
 
 from core.cache import LocalCache
 from partners import catalogue
+from partners.kinds import benefit_kinds
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 KINDS = "{ benefitKinds { code } }"
-ANSWER = {"data": {"benefitKinds": [{"code": "loan"}, {"code": "medical"}, {"code": "tourism"}]}}
+ANSWER = {"data": {"benefitKinds": [{"code": code} for code in sorted(benefit_kinds())]}}
 ENROLL = 'mutation { enroll(input: {noticeVersion: "1"}) { __typename } }'
 
 

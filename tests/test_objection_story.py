@@ -15,7 +15,7 @@ from case_steps import APPEAL, APPLY, BODY, CASES, DECIDE, OBJECT, OPEN_CASE, WO
 from factories import City
 from sqlalchemy import insert, update
 
-from api.sending import send_once
+from api.jobs.sending import send_once
 from core.signing import verify
 from partners.tables import offers, security_events
 from scoring.cases.tables import record_receivers

@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 from test_offer_life import city
 
 from api.ids import key_of, public_id
-from api.watching_offers import look_at_offers
+from api.jobs.watching_offers import look_at_offers
 from core.identifiers import new_id
 from core.integrity import sealed
 from core.keys import b64decode

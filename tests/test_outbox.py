@@ -16,7 +16,7 @@ from factories import NOON, City, open_city
 from sqlalchemy import update
 from test_results import CORRECT, NUMBERS
 
-from api.sending import send_once
+from api.jobs.sending import send_once
 from cli.main import run
 from core.errors import StartupError
 from core.signing import verify
@@ -213,7 +213,7 @@ async def test_what_cannot_be_opened_any_more_is_kept_and_said(city: City) -> No
 async def test_the_server_sends_by_itself_where_an_address_is_set(
     city_url: str, keys_file: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sending.SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr("api.jobs.sending.SECONDS_BETWEEN", 0.01)
     async with open_city(database_url=city_url, keys_file=keys_file, upstream_url=upstream.url) as city:
         subject = (await city.ask("{ me { id } }", by="poor"))["data"]["me"]["id"]
         asked = {"subjectId": subject, "model": "xiangxinfen", "grade": "B", "reason": "复核更正"}

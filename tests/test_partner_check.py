@@ -28,7 +28,7 @@ from partners.onboarding.keys import read_public_key
 async def listening(trial: Trial) -> AsyncIterator[str]:
     """The application on a port of this machine; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(trial.city.app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(trial.city.app, lifespan="off", log_config=None, log_level="critical", access_log=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"

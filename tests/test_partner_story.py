@@ -74,7 +74,9 @@ class Town:
 @asynccontextmanager
 async def listening(city: City) -> AsyncIterator[Town]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(city.app, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(city.app, lifespan="off", log_config=None, log_level="critical", access_log=False)
+    )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     town = Town(city, f"http://127.0.0.1:{listener.getsockname()[1]}")
     yield town

@@ -13,7 +13,7 @@ from sandboxes import Trial, open_trial
 from sqlalchemy import Table, func, select
 from webhook_receivers import REGISTER, act
 
-from api.sandbox_sending import cleaning, send_in_sandbox
+from api.jobs.sandbox_sending import cleaning, send_in_sandbox
 from partners.orders.tables import orders
 from partners.sandbox import cleaning as forgetting
 from partners.sandbox.cleaning import clean
@@ -92,7 +92,7 @@ async def test_a_pass_forgets_so_much_and_the_next_one_goes_on(trial: Trial, mon
 
 async def test_cleaning_is_done_once_a_day(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    monkeypatch.setattr("api.sandbox_sending.SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr("api.jobs.sandbox_sending.SECONDS_BETWEEN_LOOKS", 0.01)
 
     async def noted(_: object, *, now: object) -> bool:
         seen.append(now)
@@ -101,7 +101,7 @@ async def test_cleaning_is_done_once_a_day(trial: Trial, monkeypatch: pytest.Mon
         return True
 
     done = asyncio.Event()
-    monkeypatch.setattr("api.sandbox_sending.clean", noted)
+    monkeypatch.setattr("api.jobs.sandbox_sending.clean", noted)
     async with cleaning(trial.state):
         await asyncio.sleep(0.1)
         assert len(seen) == 1

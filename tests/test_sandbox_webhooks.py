@@ -16,8 +16,8 @@ from servers import Postgres
 from standardwebhooks import Webhook, WebhookVerificationError
 from webhook_receivers import ACTS, LOG, REGISTER, REMOVE, RESEND, ROTATE, TEST, Got, Receiver, act, serving
 
+from api.jobs.sandbox_sending import send_in_sandbox
 from api.sandbox import SandboxAccess
-from api.sandbox_sending import send_in_sandbox
 from api.schema import SCHEMA
 from core.signing import SignatureInvalid, verify
 from partners.accounts import Role as AccountRole

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webhook_receivers import Receiver, serving
 
-from api.webhook_sending import posting
+from api.jobs.webhook_sending import posting
 from core.identifiers import new_id
 from core.keys import Keys, load_keys
 from partners.webhooks import addresses
@@ -248,7 +248,7 @@ async def test_the_certificate_is_checked_for_the_name_though_the_connection_goe
 
 
 async def test_one_that_does_not_answer_is_given_up_in_time(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.webhook_sending.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("api.jobs.webhook_sending.TIMEOUT_SECONDS", 0.3)
     hold, receiver = threading.Event(), Receiver()
 
     def late(_: str) -> int:

@@ -28,7 +28,7 @@ from webhook_receivers import (
     tell,
 )
 
-from api.webhook_sending import posting, send_webhooks
+from api.jobs.webhook_sending import posting, send_webhooks
 from core.database import Database
 from partners.tables import security_events
 from partners.webhooks.delivery import DELAYS, MOST_ATTEMPTS, WINDOW, Parcel, Pass, send_due
@@ -329,7 +329,7 @@ async def test_a_late_mark_does_not_undo_what_another_sender_has_done(city: City
 async def test_the_server_sends_by_itself(
     city_url: str, keys_file: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.webhook_sending.SECONDS_BETWEEN", 0.05)
+    monkeypatch.setattr("api.jobs.webhook_sending.SECONDS_BETWEEN", 0.05)
     async with open_city(database_url=city_url, keys_file=keys_file) as city:
         await register(city, receiver.url)
         await tell(city, 1)

@@ -31,7 +31,7 @@ from webhook_receivers import (
 )
 
 from api.ids import public_id
-from api.webhook_sending import send_webhooks
+from api.jobs.webhook_sending import send_webhooks
 from core.audit import audit_entries
 from core.identifiers import new_id
 from core.keys import load_keys, rotate_keys

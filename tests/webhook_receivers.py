@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from factories import City
 
-from api.webhook_sending import send_webhooks
+from api.jobs.webhook_sending import send_webhooks
 from partners.webhooks.events import emit
 
 

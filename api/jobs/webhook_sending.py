@@ -14,8 +14,8 @@ from functools import cache
 import httpx
 import orjson
 
-from api.background import repeating
 from api.context import State
+from api.jobs.background import repeating
 from core.keys import Keys
 from partners.webhooks.addresses import AddressRefused, Resolver, Target, find_target, resolve
 from partners.webhooks.delivery import Deliver, Parcel, Pass, Undelivered, send_due

@@ -6,9 +6,9 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractAsyncContextManager
 
-from api.background import repeating
 from api.context import State
 from api.ids import public_id
+from api.jobs.background import repeating
 from partners.catalogue import lock_catalogue
 from partners.offers.crowds import are_due, recount
 from partners.offers.life import Desk

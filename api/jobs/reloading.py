@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractAsyncContextManager
 
-from api.background import repeating
+from api.jobs.background import repeating
 from core.keys import Keys
 
 log = logging.getLogger("xinyi.keys")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractAsyncContextManager
 
-from api.background import repeating
 from api.context import State
+from api.jobs.background import repeating
 from partners.orders.looking import look_at_orders
 
 log = logging.getLogger("xinyi.orders")

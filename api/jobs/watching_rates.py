@@ -7,8 +7,8 @@ import logging
 from contextlib import AbstractAsyncContextManager
 from datetime import date
 
-from api.background import repeating
 from api.context import State
+from api.jobs.background import repeating
 from core.errors import Unavailable
 from partners.probing import look_for_unusual_rates
 

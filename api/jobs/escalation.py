@@ -6,9 +6,9 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractAsyncContextManager
 
-from api.background import repeating
 from api.cases import look_for_overdue
 from api.context import State
+from api.jobs.background import repeating
 
 log = logging.getLogger("xinyi.cases")
 SECONDS_BETWEEN = 60

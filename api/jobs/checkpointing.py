@@ -12,8 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from api.background import repeating
 from api.context import State
+from api.jobs.background import repeating
 from core.checkpoints import as_published, make_checkpoint, published_checkpoints
 from core.database import Conflict
 from core.errors import Unavailable

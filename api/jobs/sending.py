@@ -12,8 +12,8 @@ import httpx
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.background import repeating
 from api.context import State
+from api.jobs.background import repeating
 from core.calendar import add_working_days
 from core.database import Database
 from core.errors import StartupError

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from api.background import repeating
-from api.webhook_sending import SECONDS_BETWEEN, posting, private_allowed
+from api.jobs.background import repeating
+from api.jobs.webhook_sending import SECONDS_BETWEEN, posting, private_allowed
 from core.clock import day_of
 from core.database import Conflict
 from partners.sandbox.cleaning import clean
