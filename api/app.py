@@ -42,7 +42,8 @@ from api.open_data import fetch_index, fetch_list
 from api.pages import CONSOLE
 from api.partner_keys import watching_keys
 from api.reports import check_page
-from api.sandbox import open_sandbox, sandbox_routes, sandboxed
+from api.sandbox import sandbox_routes, sandboxed
+from api.sandbox_state import open_sandbox
 from api.schema import ACCESS, SCHEMA
 from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling

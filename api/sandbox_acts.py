@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import select
@@ -20,6 +20,7 @@ from api.ids import public_id, uuid_of
 from api.mutations import mutation
 from api.orders import Order, shown_order
 from api.permissions import PARTNER, access
+from api.sandbox_state import SandboxState
 from core.errors import ExpectedError, Forbidden, Unavailable
 from partners.accounts import find_principal
 from partners.orders.acts import act_as_holder
@@ -29,9 +30,6 @@ from partners.sandbox import clock, exercises, faults
 from partners.sandbox.deliveries import WebhookFault, rehearse
 from partners.sandbox.personas import Persona
 from partners.sandbox.synthetic import Role
-
-if TYPE_CHECKING:
-    from api.sandbox import SandboxState
 
 _PERSONAS = {
     Persona.BENEFIT: "The benefit applies.",

@@ -15,7 +15,8 @@ from factories import REDEEM, REVERSE, VERIFY, City, open_city
 from sqlalchemy import insert, update
 
 from api.ids import public_id
-from api.sandbox import Mirror, SandboxState
+from api.sandbox import Mirror
+from api.sandbox_state import SandboxState
 from cli.partner_keys import PartnerKey, new_key
 from core.identifiers import new_id
 from partners.onboarding.tables import partner_keys

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
 import pytest
-import uvicorn
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from listening import listening
 from sandboxes import Trial, open_trial
 
 from api.ids import public_id
@@ -22,18 +20,6 @@ from cli.partner_steps import Program
 from core.clock import utc_now
 from core.errors import BadInput
 from partners.onboarding.keys import read_public_key
-
-
-@asynccontextmanager
-async def listening(trial: Trial) -> AsyncIterator[str]:
-    """The application on a port of this machine; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(trial.city.app, lifespan="off", log_config=None, log_level="critical", access_log=False)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    await task
 
 
 @pytest.fixture
@@ -59,7 +45,7 @@ async def check(address: str, key: Path, *more: str) -> int:
 async def test_the_reference_client_passes_every_step(
     trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with listening(trial) as address:
+    async with listening(trial.city.app) as address:
         partner = public_id("Partner", 1)
         assert await check(address, tmp_path / "partner-ES256.jwk", "--partner", partner) == 0
     told = capsys.readouterr()
@@ -71,7 +57,7 @@ async def test_a_step_that_is_left_out_is_named_and_the_exit_code_is_1(
     trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Program, "_slow", lambda _: None)
-    async with listening(trial) as address:
+    async with listening(trial.city.app) as address:
         assert await check(address, tmp_path / "partner-ES256.jwk") == 1
     told = capsys.readouterr()
     assert [line.split()[1] for line in told.out.splitlines() if line.startswith("✗")] == ["SLOW"]
@@ -82,7 +68,7 @@ async def test_a_key_that_is_not_registered_does_not_sign_in(
     trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new_key(tmp_path / "stranger.jwk", algorithm="EdDSA")
-    async with listening(trial) as address:
+    async with listening(trial.city.app) as address:
         assert await check(address, tmp_path / "stranger.jwk") == 1
     assert capsys.readouterr().err.startswith("SIGN_IN_REFUSED: ")
 
@@ -93,7 +79,7 @@ async def test_a_key_is_registered_from_the_command_line_and_good_in_the_sandbox
     new_key(tmp_path / "next.jwk", algorithm="EdDSA")
     token = tmp_path / "token"
     token.write_text(trial.city.token("representative") + "\n")
-    async with listening(trial) as address:
+    async with listening(trial.city.app) as address:
         arguments = ["partner", "key", "register", str(tmp_path / "next.jwk"), "--url", address]
         assert await asyncio.to_thread(run, [*arguments, "--token-file", str(token)]) == 0
         assert capsys.readouterr().out.startswith("已登记:用途 SANDBOX,kid ")

@@ -6,10 +6,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,9 @@ import httpx
 import jwt
 import orjson
 import pytest
-import uvicorn
 from factories import ISSUE, REDEEM, REVERSE, VERIFY, City, open_city
 from joining import ADD_DOCUMENT, APPLY, MOVE, PDF, REGISTER_KEY, SUBMIT, some_uscc
+from listening import listening
 from offer_steps import offer_draft
 from sqlalchemy import insert
 
@@ -71,20 +69,6 @@ class Town:
         return str((await self.client.post("/oauth/token", data=form)).json()["access_token"])
 
 
-@asynccontextmanager
-async def listening(city: City) -> AsyncIterator[Town]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(city.app, lifespan="off", log_config=None, log_level="critical", access_log=False)
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    town = Town(city, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    yield town
-    await town.client.aclose()
-    server.should_exit = True
-    await task
-
-
 @pytest.fixture
 async def town(city_url: str, tmp_path: Path, keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
     """A small city of today with a sandbox, where slow answers are quick; one of its people has just been honoured."""
@@ -97,8 +81,10 @@ async def town(city_url: str, tmp_path: Path, keys_file: Path, monkeypatch: pyte
         city.now = utc_now()
         honoured = {"subject_id": 1, "id": "story", "item": "rescue-honour", "source": "测试"}
         await city.write(insert(credit_records).values(**honoured, occurred_on=day_of(city.now) - timedelta(days=30)))
-        async with listening(city) as opened:
+        async with listening(city.app) as address:
+            opened = Town(city, address)
             yield opened
+            await opened.client.aclose()
 
 
 async def test_a_partner_goes_from_application_to_its_first_settled_redemption(

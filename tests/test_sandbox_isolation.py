@@ -17,7 +17,7 @@ from sandboxes import CODE, Trial, open_trial
 from sqlalchemy import insert
 from starlette.routing import Route
 
-from api.sandbox import open_sandbox
+from api.sandbox_state import open_sandbox
 from core.database import Database
 from core.errors import StartupError, Unavailable
 from core.keys import Keys, load_keys

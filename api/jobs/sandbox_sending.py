@@ -6,18 +6,15 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 from api.jobs.background import repeating
 from api.jobs.webhook_sending import SECONDS_BETWEEN, posting, private_allowed
+from api.sandbox_state import SandboxState
 from core.clock import day_of
 from core.database import Conflict
 from partners.sandbox.cleaning import clean
 from partners.sandbox.deliveries import FORGED, bring_forward, forged, forged_keys, is_ahead, let_forged_be
 from partners.webhooks.delivery import Deliver, Parcel, Pass, Undelivered, send_due
-
-if TYPE_CHECKING:
-    from api.sandbox import SandboxState
 
 log = logging.getLogger("xinyi.sandbox")
 SECONDS_BETWEEN_LOOKS = 600
