@@ -30,6 +30,11 @@ class BenefitKind:
 
     code: str = strawberry.field(description="Stable code: loan, tourism, medical …")
     name: str = strawberry.field(description="Its Chinese name.")
+    standard: str = strawberry.field(description="What everybody gets, with or without a code.")
+    adds: list[str] = strawberry.field(description="What an offer of this kind may add: fee-reduction, gift …")
+    protected_service: bool = strawberry.field(description="Whether it touches a basic public service.")
+    limits: list[str] = strawberry.field(description="What the guard watches in this kind, in plain Chinese.")
+    source: str = strawberry.field(description="Title and clause of the document that names it.")
 
 
 @strawberry.type(description="A body that gives benefits.", directives=access(ANYONE))
@@ -108,7 +113,15 @@ class OfferConnection:
 @lru_cache(maxsize=64)
 def kind_of(kind: Kind) -> BenefitKind:
     """A kind in the API; one object for all its offers."""
-    return BenefitKind(code=kind.code, name=kind.name)
+    return BenefitKind(
+        code=kind.code,
+        name=kind.name,
+        standard=kind.standard,
+        adds=sorted(kind.effects),
+        protected_service=kind.protected_service,
+        limits=list(kind.limits),
+        source=kind.source,
+    )
 
 
 @lru_cache(maxsize=100_000)

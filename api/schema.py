@@ -26,6 +26,7 @@ from api.lending import LoanMutations
 from api.loan_figures import LoanFigureQueries
 from api.loans import LoanQueries
 from api.mandates import MandateMutations, MandateQueries
+from api.measures import MeasureQueries
 from api.memberships import MembershipQueries
 from api.models import ModelQueries
 from api.node import Node
@@ -88,6 +89,7 @@ class Query(
     ConformanceQueries,
     LabelQueries,
     GrantQueries,
+    MeasureQueries,
     OrderQueries,
     LoanQueries,
     LoanFigureQueries,

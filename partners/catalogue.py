@@ -146,12 +146,15 @@ class Catalogue:
         return self._ladders[model.id]
 
     @cached_property
-    def published_terms(self) -> Mapping[int, Sequence[OfferTerms]]:
-        """The terms of the offers published on the day, by partner: what the guard looks at beside an offer."""
+    def known_terms(self) -> Mapping[int, Sequence[OfferTerms]]:
+        """The terms that the public has seen, by partner: what the guard looks at beside an offer. Those of an offer
+        that has ended are among them, not `published`: its standard service is still to be compared with (L1)."""
         groups: dict[int, list[OfferTerms]] = defaultdict(list)
         for offer in self.offers.values():
             if offer.is_published(self.on):
                 groups[offer.partner.id].append(offer.terms)
+            elif offer.status in {"approved", "paused", "closed"}:
+                groups[offer.partner.id].append(replace(offer.terms, published=False))
         return groups
 
     def open_for(self, *, subject_kind: str | None = None, kind: str | None = None) -> tuple[Offer, ...]:
@@ -267,7 +270,7 @@ def judged_offer(row: Any, catalogue: Catalogue, *, history: Sequence[Baseline],
 
 
 def _judged(offer: Offer, catalogue: Catalogue) -> Offer:
-    others = catalogue.published_terms.get(offer.partner.id, ())
+    others = catalogue.known_terms.get(offer.partner.id, ())
     ladder = catalogue.ladder(offer.model)
     found = refusals_of(offer, others=others, ladder=ladder, rulebook=catalogue.rulebook, on=catalogue.on)
     return replace(offer, refusals=found)

@@ -300,3 +300,12 @@ async def test_a_standard_service_is_only_ever_added_to(city: City) -> None:
     assert await outcome(city, offer) == "OFFER_CLOSED"
     rows = [row.in_force_from for row in await city.rows(baselines) if row.offer_id == key_of(offer, "Offer")]
     assert rows == [date(2024, 1, 1), date(2026, 11, 20), date(2026, 11, 21)]
+
+
+async def test_closing_an_offer_and_registering_it_afresh_is_no_way_round_the_year(city: City) -> None:
+    offer = await opened(city)
+    await act(city, "closeOffer", offerId=offer, **REASON)
+    dearer = {"priceFen": 6000, "inForceFrom": "2026-11-19"}
+    fresh = await act(city, "submitOffer", **offer_draft(baseline=dearer))
+    refused = await act(city, "approveOffer", by="reviewer", offerId=fresh["id"])
+    assert (refused["code"], [one["rule"] for one in refused["refusals"]]) == ("OFFER_NEEDS_REVIEW", ["L1"])
