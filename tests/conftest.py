@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections import Counter
@@ -30,6 +31,15 @@ STORES = {
     "redis": "Redis",
 }
 """The store that a fixture's name, or a parameter's value, stands for."""
+
+
+@pytest.fixture(autouse=True)
+def no_handler_outlives_its_test() -> Iterator[None]:
+    """A library that logs unasked gives the root logger a handler on the captured stream, which is closed soon after."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in before or type(one) is not logging.StreamHandler]
 
 
 @pytest.fixture(scope="session")

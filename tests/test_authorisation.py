@@ -83,6 +83,7 @@ A_CONSENT = {
 GIVE_CONSENT = "mutation ($input: GiveConsentInput!) { giveConsent(input: $input) { ... on Consent { id } } }"
 REQUEST_CONSENT = """mutation ($input: RequestConsentInput!) { requestConsent(input: $input) {
   ... on RequestedConsent { id } } }"""
+REQUEST_GRANT = "mutation ($input: RequestGrantInput!) { requestGrant(input: $input) { ... on Grant { id } } }"
 _NUMBERS = count(1)
 
 
@@ -113,6 +114,7 @@ async def shared(
         for person in SUBJECTS:
             await opened.verify(await opened.code(person))
             await opened.do(GIVE_CONSENT, by=person, **A_CONSENT)
+        await opened.do(REQUEST_GRANT, by="representative", **await given(opened, "requestGrant", "representative"))
         for partner in GROUPS["partners"]:
             await opened.do(REQUEST_CONSENT, by=partner, **await given(opened, "requestConsent", partner))
         yield opened

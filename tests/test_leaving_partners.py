@@ -100,7 +100,7 @@ async def test_an_order_nobody_confirmed_expires_and_gives_its_use_back_without_
     (row,) = await city.rows(redemptions)
     assert (row.reversed_at, row.reversal_reason) == (city.now, "订单未在时限内确认")
     assert [one["state"] for one in await partners_orders(city)] == ["EXPIRED"]
-    assert [kind for kind, _ in await events(city)] == ["order.created", "order.expired"]
+    assert [kind for kind, _ in await events(city)] == ["order.created", "order.expired", "redemption.reversed"]
     assert {one.reason for one in await city.rows(order_steps)} == {""}
     assert (await city.do(CONFIRM, by="good", orderId=order))["code"] == "WRONG_STATE"
     (entry,) = [one for one in await city.rows(audit_entries) if one.action == "expireOrder"]
