@@ -35,7 +35,7 @@ STORES = {
 
 @pytest.fixture(autouse=True)
 def no_handler_outlives_its_test() -> Iterator[None]:
-    """A library that logs unasked gives the root logger a handler on the captured stream, which is closed soon after."""
+    """A library that logs unasked gives the root logger a handler on the captured stream, which is closed soon."""
     root = logging.getLogger()
     before = root.handlers[:]
     yield
