@@ -41,18 +41,25 @@ class Benefit:
     offer: Offer = strawberry.field(description="The offer.")
     available: bool = strawberry.field(description="Whether it would apply now.")
     why_not: list[WhyNot] = strawberry.field(description="Empty where it applies.")
-    next_step: str | None = strawberry.field(
-        description="The nearest thing to do, in plain Chinese; null where it applies."
-    )
+    held: strawberry.Private[catalogue.Offer]
+    judged: strawberry.Private[Judged]
+    holder: strawberry.Private[SubjectStanding]
+
+    @strawberry.field(description="The nearest thing to do, in plain Chinese; null where it applies.")
+    def next_step(self, info: Info) -> str | None:
+        """Worked out where it is asked for."""
+        score = next((score for score in self.holder.scores if score.model == self.held.model.id), None)
+        return next_step(self.judged, self.held, score, on=info.context.state.catalogue.on)
 
 
 def _benefit(offer: catalogue.Offer, judged: Judged, held: SubjectStanding, *, on: date) -> Benefit:
-    score = next((score for score in held.scores if score.model == offer.model.id), None)
     return Benefit(
         offer=offer_of(offer),
         available=not judged.reasons,
         why_not=[WhyNot(code=one.value, message=in_words(one, judged, on=on)) for one in judged.reasons],
-        next_step=next_step(judged, offer, score, on=on),
+        held=offer,
+        judged=judged,
+        holder=held,
     )
 
 

@@ -7,12 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from core.clock import start_of
 
 EVER, BUDGET = "ever", "budget"
 """The buckets that are never filled again: uses, and 分."""
+
+
+OFFERS_REMEMBERED = 10_000
+"""Of how many offers it is remembered what they count: an offer in memory never changes."""
 
 
 class Scope(StrEnum):
@@ -43,6 +48,9 @@ class Limit:
 
 class Limited(Protocol):
     """What counting needs to know of an offer."""
+
+    def __hash__(self) -> int:
+        """An offer in memory is itself."""
 
     @property
     def has_quota(self) -> bool:
@@ -116,6 +124,7 @@ def began_at(period: Period, on: date) -> datetime:
     return start_of(date(1970, 1, 2) if first is None else first)
 
 
+@lru_cache(maxsize=OFFERS_REMEMBERED)
 def personal_limits(offer: Limited) -> tuple[Limit, ...]:
     """How often each person may use the offer: the lowest limit of each period."""
     found = [limit for limit in offer.limits if limit.scope is Scope.PERSON]
@@ -134,6 +143,7 @@ def is_counted(offer: Limited) -> bool:
     return offer.has_quota or offer.limit_per_person is not None or bool(offer.limits) or offer.budget_fen is not None
 
 
+@lru_cache(maxsize=OFFERS_REMEMBERED)
 def buckets_of(offer: Limited, *, on: date, site: str | None) -> tuple[Bucket, ...]:
     """What one verification takes, always in the same order, so that two that take the same never wait in a circle.
 

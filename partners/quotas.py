@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import ExpectedError
+from core.statements import Prepared, one_of
 from partners.limits import EVER, Bucket
 from partners.tables import OF_VERIFICATION, quotas, redemptions, verifications
 
@@ -122,6 +123,9 @@ async def give_back(connection: AsyncConnection, *, offer_id: int, holds: Iterab
         await connection.execute(statement)
 
 
+_STORED = Prepared(select(quotas).where(one_of(quotas.c.offer_id, "offers"), one_of(quotas.c.bucket, "names")))
+
+
 async def exhausted(
     connection: AsyncConnection, buckets: Mapping[int, Sequence[Bucket]], *, now: datetime
 ) -> dict[int, Bucket]:
@@ -130,8 +134,8 @@ async def exhausted(
     names = {bucket.name for wanted in buckets.values() for bucket in wanted}
     if not names:
         return {}
-    mine = and_(quotas.c.offer_id.in_(list(buckets)), quotas.c.bucket.in_(names))
-    stored = {(row.offer_id, row.bucket): row for row in await connection.execute(select(quotas).where(mine))}
+    rows = await _STORED.all(connection, offers=list(buckets), names=sorted(names))
+    stored = {(row.offer_id, row.bucket): row for row in rows}
     full: dict[int, list[Bucket]] = {}
     for offer_id, wanted in buckets.items():
         for bucket in wanted:

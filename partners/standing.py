@@ -11,19 +11,20 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, case, exists, func, or_, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
-from core.database import Database
+from core.database import Database, Instant
 from core.errors import Forbidden
-from core.statements import Prepared
+from core.statements import Prepared, one_of
 from partners.accounts import ACCOUNT_COLUMNS, Principal, Role, principal_of
 from partners.catalogue import Catalogue, Offer
 from partners.choosing import chosen, rivals_of
 from partners.eligibility import Outcome, Standing, WhyNot, why_not
 from partners.limits import Bucket, Limit, Limited, Period, began_at, buckets_of, personal_limits
 from partners.orders.overdue import partners_owed, pays_later
+from partners.orders.tables import orders
 from partners.quotas import exhausted
 from partners.rulebook import Rulebook
 from partners.tables import OF_VERIFICATION, accounts, catalogue_state, redemptions, verifications
@@ -41,6 +42,7 @@ READ_SUBJECT = Prepared(
         subjects.c.display_name,
         enrollments.c.enrolled_at,
         exists().where(consents.c.subject_id == accounts.c.subject_id).label("has_consents"),
+        exists().where(orders.c.subject_id == accounts.c.subject_id).label("has_orders"),
         *SCORE_COLUMNS,
     )
     .select_from(accounts)
@@ -69,6 +71,8 @@ class SubjectStanding:
     under_review: bool
     has_consents: bool
     """Whether it has ever given or been asked for one; who has not needs no looking."""
+    has_orders: bool
+    """Whether there is any order; who has none owes nothing."""
     catalogue_version: int
 
     def towards(
@@ -137,6 +141,7 @@ async def read_standing(
         scores=found,
         under_review=under_review,
         has_consents=bool(row.has_consents),
+        has_orders=bool(row.has_orders),
         catalogue_version=row.catalogue_version,
     )
 
@@ -174,14 +179,12 @@ class Uses:
 NO_USES = Uses(dict.fromkeys(Period, 0))
 
 
-async def count_uses(
-    connection: AsyncConnection, *, subject_id: int, offers: Sequence[int], now: datetime
-) -> dict[int, Uses]:
-    """The subject's uses of these offers, by offer id; who has none is left out. A use counts in the period in which
-    it was verified (Asia/Shanghai)."""
-    on = day_of(now)
+def _uses_statement() -> Select[Any]:
+    now = bindparam("now", type_=Instant)
     counts = [
-        func.coalesce(func.sum(case((verifications.c.at >= began_at(period, on), 1), else_=0)), 0).label(period.value)
+        func.coalesce(
+            func.sum(case((verifications.c.at >= bindparam(f"{period.value}_began", type_=Instant), 1), else_=0)), 0
+        ).label(period.value)
         for period in Period
     ]
     live = or_(
@@ -193,16 +196,29 @@ async def count_uses(
         ),
         and_(redemptions.c.id.is_not(None), redemptions.c.reversed_at.is_(None)),
     )
-    mine = and_(verifications.c.subject_id == subject_id, verifications.c.offer_id.in_(offers))
-    statement = (
+    mine = verifications.c.subject_id == bindparam("subject", type_=BigInteger)
+    return (
         select(verifications.c.offer_id, *counts)
         .select_from(verifications)
         .outerjoin(redemptions, OF_VERIFICATION)
-        .where(mine, verifications.c.outcome == Outcome.BENEFIT_APPLIES.value, live)
+        .where(mine, one_of(verifications.c.offer_id, "offers"))
+        .where(verifications.c.outcome == Outcome.BENEFIT_APPLIES.value, live)
         .group_by(verifications.c.offer_id)
     )
-    found = await connection.execute(statement)
-    return {row.offer_id: Uses({period: int(getattr(row, period.value)) for period in Period}) for row in found}
+
+
+_USES = Prepared(_uses_statement())
+
+
+async def count_uses(
+    connection: AsyncConnection, *, subject_id: int, offers: Sequence[int], now: datetime
+) -> dict[int, Uses]:
+    """The subject's uses of these offers, by offer id; who has none is left out. A use counts in the period in which
+    it was verified (Asia/Shanghai)."""
+    on = day_of(now)
+    began = {f"{period.value}_began": began_at(period, on) for period in Period}
+    rows = await _USES.all(connection, subject=subject_id, offers=offers, now=now, **began)
+    return {row.offer_id: Uses({period: int(getattr(row, period.value)) for period in Period}) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +250,7 @@ async def judge_offers(
     empty: dict[int, Bucket] = {}
     withheld: set[int] = set()
     owed: set[int] = set()
-    paid_later = any(pays_later(offer) for offer in looked_at.values())
+    paid_later = standing.has_orders and any(pays_later(offer) for offer in looked_at.values())
     if limited or buckets or standing.has_consents or paid_later:
         async with database.reading() as connection:
             if limited:
