@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -62,7 +63,7 @@ def key_register(file: Path, url: str, token_file: TextIO, use: str) -> int:
 
 
 @partner.command()
-@click.option("--url", required=True, help="沙箱地址,如 http://127.0.0.1:8000/sandbox。")
+@click.option("--url", required=True, help="沙箱地址,如 http://127.0.0.1:8000/sandbox;只给主机则自动补上 /sandbox。")
 @click.option("--key", "key_file", required=True, type=FILE, help="私钥文件(JWK 或 PEM)。")
 @click.option("--partner", "partner_id", help="机构编号(接口返回的 id);不给则以密钥编号登录。")
 @click.option("--webhook-url", help="沙箱能访问到的本机接收地址;不给则用 127.0.0.1(仅演示可用)。")
@@ -78,7 +79,7 @@ def check(url: str, key_file: Path, partner_id: str | None, webhook_url: str | N
     if not host or not port.isdecimal():
         raise WrongUse("BAD_LISTEN", f"--listen {listen[:40]} 不对。请写成 地址:端口,如 127.0.0.1:9000")
     private = read_key(key_file)
-    connected = closing(SandboxClient(url, key=private, partner=partner_id or private.kid))
+    connected = closing(SandboxClient(_sandbox_of(url), key=private, partner=partner_id or private.kid))
     with connected as client, receiving(host, int(port)) as (receiver, address):
         client.sign_in()
         run = client.do("startConformanceRun", RUN, webhookUrl=webhook_url or address)
@@ -94,6 +95,12 @@ def check(url: str, key_file: Path, partner_id: str | None, webhook_url: str | N
                 program.handle(step["code"])
         result = client.do("finishConformanceRun", RUN, runId=run["id"])
     return _tell(result)
+
+
+def _sandbox_of(url: str) -> str:
+    """The sandbox at this address; a deployment's own address stands for its sandbox."""
+    bare = url.rstrip("/").removesuffix("/graphql")
+    return bare if urlsplit(bare).path else f"{bare}/sandbox"
 
 
 def _tell(result: dict[str, Any]) -> int:

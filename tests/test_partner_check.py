@@ -15,6 +15,7 @@ from sandboxes import Trial, open_trial
 
 from api.ids import public_id
 from cli.main import run
+from cli.partner import _sandbox_of
 from cli.partner_keys import new_key, read_key
 from cli.partner_steps import Program
 from core.clock import utc_now
@@ -51,6 +52,21 @@ async def test_the_reference_client_passes_every_step(
     told = capsys.readouterr()
     assert (told.out.count("✓"), told.out.count("✗")) == (19, 0)
     assert told.out.splitlines()[-1].startswith("全部通过。")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/sandbox"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/sandbox"),
+        ("https://a.example/graphql", "https://a.example/sandbox"),
+        ("https://a.example/sandbox/", "https://a.example/sandbox"),
+        ("https://a.example/sandbox/graphql", "https://a.example/sandbox"),
+        ("https://sandbox.example/xinyi", "https://sandbox.example/xinyi"),
+    ],
+)
+def test_the_address_of_a_deployment_stands_for_its_sandbox(given: str, meant: str) -> None:
+    assert _sandbox_of(given) == meant
 
 
 async def test_a_step_that_is_left_out_is_named_and_the_exit_code_is_1(
