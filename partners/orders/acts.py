@@ -24,8 +24,7 @@ from core.keys import Keys
 from legal.effects import Effect
 from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.catalogue import Offer
-from partners.notices import tell
-from partners.orders.steps import give_use_back, note_step, take_step
+from partners.orders.steps import give_use_back, note_step, take_step, tell_holder
 from partners.orders.tables import orders
 from partners.orders.workflow import (
     CONFIRMED_WITHIN,
@@ -200,7 +199,9 @@ async def _create(
     payload = {"order": public_id("Order", made.id), "state": made.state, "at": now.isoformat()}
     lane = f"subject:{made.subject_id}"
     await emit(connection, partner_id=partner_id, type="order.created", lane=lane, payload=payload, now=now)
-    await _tell(connection, made, "order-to-confirm", "有一笔先用后付的订单等您确认,十五分钟内有效;不确认即作废。", now)
+    await tell_holder(
+        connection, made, "order-to-confirm", "有一笔先用后付的订单等您确认,十五分钟内有效;不确认即作废。", now
+    )
     return order_of(made, now=now)
 
 
@@ -252,7 +253,7 @@ async def _move(
         await give_use_back(connection, row, actor=account, reason="订单取消", now=now)
     if action is OrderAction.COMPLETE:
         due_on = changes["due_on"].isoformat()
-        await _tell(
+        await tell_holder(
             connection, row, "order-completed", f"一笔先用后付的订单已完成,请在 {due_on} 之前(含当日)付款。", now
         )
     mine = (orders.c.subject_id == row.subject_id, orders.c.id == row.id)
@@ -278,15 +279,3 @@ def _changes(row: Row[Any], action: OrderAction, amount_fen: int | None, now: da
             return {"ended_at": now}
         case _:
             return {}
-
-
-async def _tell(connection: AsyncConnection, row: Row[Any], kind: str, text: str, now: datetime) -> None:
-    await tell(
-        connection,
-        subject_id=row.subject_id,
-        kind=kind,
-        text=text,
-        now=now,
-        partner_id=row.partner_id,
-        offer_id=row.offer_id,
-    )

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
 from core.database import Database
-from partners.notices import tell
-from partners.orders.steps import CLOCK, expire, note_step, take_step
+from partners.orders.steps import CLOCK, expire, note_step, take_step, tell_holder
 from partners.orders.tables import order_steps, orders
 from partners.orders.workflow import OrderState
 
@@ -73,22 +72,10 @@ async def _note_overdue(connection: AsyncConnection, row: Any, now: datetime) ->
         f"一笔先用后付的订单已过付款期限({row.due_on.isoformat()})。付清之前,这家机构的先用后付暂按标准服务办理;"
         "付清即恢复。这不影响您的评价,也不告知其他机构。"
     )
-    await _tell(connection, row, "order-overdue", text, now)
+    await tell_holder(connection, row, "order-overdue", text, now)
 
 
 async def _remind(connection: AsyncConnection, row: Any, now: datetime) -> None:
     await note_step(connection, row, OrderState.COMPLETED, actor=CLOCK, now=now, reason=REMINDED)
     text = f"一笔先用后付的订单将于 {row.due_on.isoformat()} 到期,请在当日(含)之前付款。"
-    await _tell(connection, row, "order-due", text, now)
-
-
-async def _tell(connection: AsyncConnection, row: Any, kind: str, text: str, now: datetime) -> None:
-    await tell(
-        connection,
-        subject_id=row.subject_id,
-        kind=kind,
-        text=text,
-        now=now,
-        partner_id=row.partner_id,
-        offer_id=row.offer_id,
-    )
+    await tell_holder(connection, row, "order-due", text, now)
