@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.output import WrongUse
+from cli.starting import importing
 from core.errors import ExpectedError
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class PortTaken(ExpectedError):
 def demo(port: int, data: Path | None) -> None:
     """打开演示城市并启动服务;首次运行会先建立数据。"""
     _check_port(port)
-    from demo.folder import open_folder
+    with importing():
+        from api.server import serve
+        from demo.folder import open_folder
 
     folder = open_folder(data, tell=_tell)
-    from api.server import serve
-
     shown = f" --data {shlex.quote(str(data))}" if data is not None else ""
     roles = "、".join(ROLES[: -len(LATER_SECTORS)])
     click.echo(

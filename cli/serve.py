@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from cli.starting import importing
 from core.settings import read_settings
 
 
@@ -14,7 +15,8 @@ from core.settings import read_settings
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="监听的端口。")
 def serve(host: str, port: int) -> None:
     """按 XINYI_* 设置启动服务。"""
-    from api.server import serve as run
+    with importing():
+        from api.server import serve as run
 
     run(read_settings(), host=host, port=port)
 
