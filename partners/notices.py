@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.identifiers import new_id
@@ -28,6 +28,12 @@ async def tell(
     """Put a notice into a subject's inbox, in the caller's transaction."""
     row = {"subject_id": subject_id, "id": new_id(), "at": now, "kind": kind, "text": text}
     await connection.execute(insert(notices).values(**row, partner_id=partner_id, offer_id=offer_id))
+
+
+async def tell_holder(connection: AsyncConnection, row: Row[Any], kind: str, text: str, now: datetime) -> None:
+    """Tell the holder of an order or an application, whose row it is, about it."""
+    about = {"partner_id": row.partner_id, "offer_id": row.offer_id}
+    await tell(connection, subject_id=row.subject_id, kind=kind, text=text, now=now, **about)
 
 
 async def notices_page(

@@ -28,7 +28,7 @@ from partners.lending.workflow import (
     check_begins,
     check_decline,
 )
-from partners.notices import tell
+from partners.notices import tell_holder
 from partners.rulebook import Rulebook
 from scoring.consent.receipts import Issuing
 from scoring.subjects import lock_subject
@@ -94,8 +94,8 @@ async def offer_loan(
         values = {"offered_fen": bid.amount_fen, "rate_bp": bid.rate_bp, "offered_months": bid.months}
         await _set(connection, row, LoanState.OFFERED, **values, secured=bid.secured, decided_at=desk.now)
         await note(connection, row, LoanState.OFFERED, actor=desk.account, act=OFFER, now=desk.now)
-        await _tell(
-            connection, row, desk, "loan-offered", "一笔贷款申请有了银行的答复,请在“我的贷款申请”中查看并决定。"
+        await tell_holder(
+            connection, row, "loan-offered", "一笔贷款申请有了银行的答复,请在“我的贷款申请”中查看并决定。", desk.now
         )
         return LoanState.OFFERED
 
@@ -124,8 +124,8 @@ async def decline_loan(
         await _set(connection, row, LoanState.DECLINED, decline_reason=f"{code.value}: {words}", decided_at=desk.now)
         await note(connection, row, LoanState.DECLINED, actor=desk.account, act=DECLINE, now=desk.now)
         await _end(connection, row, desk)
-        await _tell(
-            connection, row, desk, "loan-declined", "一笔贷款申请有了银行的答复和理由,请在“我的贷款申请”中查看。"
+        await tell_holder(
+            connection, row, "loan-declined", "一笔贷款申请有了银行的答复和理由,请在“我的贷款申请”中查看。", desk.now
         )
         return LoanState.DECLINED
 
@@ -195,13 +195,6 @@ async def _set(connection: AsyncConnection, row: Any, state: LoanState, **values
 
 async def _end(connection: AsyncConnection, row: Any, desk: Desk) -> None:
     await end_consent(connection, row, rulebook=desk.rulebook, actor=desk.account, issuing=desk.issuing, now=desk.now)
-
-
-async def _tell(connection: AsyncConnection, row: Any, desk: Desk, kind: str, text: str) -> None:
-    await tell(
-        connection, subject_id=row.subject_id, kind=kind, text=text, now=desk.now, partner_id=row.partner_id,
-        offer_id=row.offer_id,
-    )  # fmt: skip
 
 
 async def _once(  # noqa: PLR0917  # what a request is made of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.calendar import add_working_days
@@ -172,8 +172,3 @@ async def partner_queue(
     if after is not None:
         found = found.where(partners.c.id > after)
     return list((await connection.execute(found)).all())
-
-
-async def count_submitted(connection: AsyncConnection) -> int:
-    """How many applications wait to be looked at."""
-    return int(await connection.scalar(select(func.count()).where(partners.c.status == Status.SUBMITTED)) or 0)

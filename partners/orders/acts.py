@@ -24,7 +24,8 @@ from core.keys import Keys
 from legal.effects import Effect
 from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.catalogue import Offer
-from partners.orders.steps import give_use_back, note_step, take_step, tell_holder
+from partners.notices import tell_holder
+from partners.orders.steps import give_use_back, note_step, take_step
 from partners.orders.tables import orders
 from partners.orders.workflow import (
     CONFIRMED_WITHIN,

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
 from core.database import Database
-from partners.orders.steps import CLOCK, expire, note_step, take_step, tell_holder
+from partners.notices import tell_holder
+from partners.orders.steps import CLOCK, expire, note_step, take_step
 from partners.orders.tables import order_steps, orders
 from partners.orders.workflow import OrderState
 

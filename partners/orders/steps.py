@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.identifiers import public_id
-from partners.notices import tell
 from partners.orders.tables import order_steps, orders
 from partners.orders.workflow import OrderState
 from partners.redemption import AlreadyReversed, undo_redemption
@@ -85,9 +84,3 @@ async def expire(connection: AsyncConnection, row: Any, *, now: datetime) -> Non
     """Note that nobody confirmed an order in time, and give its use back; the caller has locked the row."""
     await take_step(connection, row, becomes=OrderState.EXPIRED, actor=CLOCK, act="expireOrder", now=now, ended_at=now)
     await give_use_back(connection, row, actor=CLOCK, reason=NOT_CONFIRMED, now=now)
-
-
-async def tell_holder(connection: AsyncConnection, row: Any, kind: str, text: str, now: datetime) -> None:
-    """Put a notice about an order into its holder's inbox."""
-    about = {"partner_id": row.partner_id, "offer_id": row.offer_id}
-    await tell(connection, subject_id=row.subject_id, kind=kind, text=text, now=now, **about)
