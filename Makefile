@@ -31,13 +31,15 @@ check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及
 bench: set-up-test ## 并排测量性能,所有数字都是比值
 	@$(bin)/python -m benchmarks $(ARGS)
 
-lock: ## 依 pyproject.toml 重新生成三份带哈希的锁定文件(需要 uv)
+lock: ## 依 pyproject.toml 重新生成四份带哈希的锁定文件(需要 uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header \
 	    -o requirements.lock
 	uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 \
 	    --generate-hashes --no-header -o requirements-dev.lock
 	uv pip compile pyproject.toml --extra spark -c requirements-dev.lock --universal --python-version 3.11 \
 	    --generate-hashes --no-header -o requirements-spark.lock
+	uv pip compile --group pyproject.toml:web -c requirements-dev.lock --universal --python-version 3.11 \
+	    --generate-hashes --no-header -o requirements-web.lock
 
 set-up-run:
 	@scripts/set-up run

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.types import Info as StrawberryInfo
@@ -25,6 +25,8 @@ from partners.catalogue import Catalogue, catalogue_version, load_catalogue
 from partners.decisions import Verifier
 from partners.rulebook import Rulebook
 from scoring.issuers import Issuer
+
+Language = Literal["zh", "en"]
 
 
 class Sandbox(Protocol):
@@ -65,6 +67,7 @@ class State:
     verifier: Verifier = field(init=False)
 
     def __post_init__(self) -> None:
+        self.database.publish = self.cache.publish
         self.verifier = Verifier(
             keys=self.keys,
             issuer=self.settings.issuer,
@@ -97,6 +100,8 @@ class Context:
     request_id: str
     remote: str = ""
     """The address that the request came from."""
+    language: Language = "zh"
+    """What messages are told in."""
     lookups: int = 0
     """Public look-ups of this document so far."""
     _principal: Principal | None = None

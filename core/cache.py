@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
+
+from core.news import Fanout, News, joined
 
 
 class Cache(Protocol):
-    """Leaky-bucket allowances by name."""
+    """Leaky-bucket allowances by name, and news between processes."""
 
     async def take(self, bucket: str, *, wanted: int, per_second: float, burst: int) -> int:
         """How many of `wanted` tokens the bucket has to give now, at most `burst` saved up.
@@ -20,6 +23,14 @@ class Cache(Protocol):
         Raises:
             Unavailable: the cache cannot be reached.
         """
+        ...
+
+    def publish(self, news: Sequence[News]) -> None:
+        """Tell whoever listens, here or in another process; nobody is waited for, and it may be lost."""
+        ...
+
+    def listen(self, *topics: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """What is said on these topics from now on (`news.Fanout.listen`)."""
         ...
 
     async def ping(self) -> None:
@@ -37,6 +48,7 @@ class LocalCache:
     def __init__(self, *, clock: Callable[[], float] = time.time, capacity: int = 100_000) -> None:
         self._clock, self._capacity = clock, capacity
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._fanout = Fanout()
 
     async def take(self, bucket: str, *, wanted: int, per_second: float, burst: int) -> int:
         """See `Cache.take`."""
@@ -48,6 +60,14 @@ class LocalCache:
         if len(self._buckets) > self._capacity:
             self._buckets.popitem(last=False)
         return given
+
+    def publish(self, news: Sequence[News]) -> None:
+        """See `Cache.publish`."""
+        self._fanout.spread(joined(news))
+
+    def listen(self, *topics: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """See `Cache.listen`."""
+        return self._fanout.listen(*topics)
 
     async def ping(self) -> None:
         """Always there."""

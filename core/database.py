@@ -6,9 +6,9 @@ PostgreSQL for production, SQLite for a laptop; the same tables, statements and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeDecorator
 
 from core.errors import StartupError, Unavailable
 from core.keys import Keys
+from core.news import News
 
 metadata = MetaData(
     naming_convention={
@@ -85,6 +86,8 @@ class Database:
         except ArgumentError:
             raise StartupError("XINYI_DATABASE_URL 不是数据库地址。请写成 postgresql+asyncpg://… 的形式。") from None
         self._keys = keys
+        self.publish: Callable[[Sequence[News]], None] | None = None
+        """Takes what a transaction announced, once it is committed; None where nobody listens."""
         self.is_sqlite = self.url.drivername == "sqlite+aiosqlite"
         shared: dict[str, Any] = {
             "hide_parameters": True,  # an error that is logged does not carry what was written
@@ -140,7 +143,8 @@ class Database:
             Unavailable: the database cannot be reached or gave up.
         """
         with _DriverErrors():
-            async with _settled(self.writer.begin() if self.is_sqlite else self._warm.take()) as connection:
+            taken = self.writer.begin() if self.is_sqlite else self._warm.take()
+            async with _settled(taken, self.publish) as connection:
                 carried(connection).keys = self._keys
                 yield connection
 
@@ -228,6 +232,8 @@ class Carried:
     keys: Keys | None = None
     trail: Trail | None = None
     """Where this connection's chain of audit rows stands (`core.audit`)."""
+    news: list[News] = field(default_factory=list)
+    """What will be told once this transaction is committed."""
 
 
 class Trail:
@@ -246,14 +252,22 @@ def carried(connection: AsyncConnection) -> Carried:
     return found
 
 
+def announce(connection: AsyncConnection, topic: str, text: str) -> None:
+    """Tell whoever listens to `topic`, after this transaction's commit; nothing is told where it fails."""
+    carried(connection).news.append(News(topic, text))
+
+
 @asynccontextmanager
-async def _settled(taken: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
-    """Keep the audit rows of a block that went through. After one that failed nobody knows which of its rows were
-    written, so the connection begins another chain."""
+async def _settled(
+    taken: AbstractAsyncContextManager[AsyncConnection], publish: Callable[[Sequence[News]], None] | None
+) -> AsyncIterator[AsyncConnection]:
+    """Keep the audit rows of a block that went through, and tell its news. After one that failed nobody knows which of
+    its rows were written, so the connection begins another chain."""
     held: Carried | None = None
     try:
         async with taken as connection:
             held = carried(connection)
+            held.news.clear()
             yield connection
     except BaseException:
         if held is not None and held.trail is not None and held.trail.is_pending:
@@ -261,6 +275,8 @@ async def _settled(taken: AbstractAsyncContextManager[AsyncConnection]) -> Async
         raise
     if held is not None and held.trail is not None:
         held.trail.is_pending = False
+    if held is not None and held.news and publish is not None:
+        publish(tuple(held.news))
 
 
 async def _discard(connection: AsyncConnection) -> None:

@@ -1,0 +1,20 @@
+"""Signing in: sessions, identities of outside providers, failures that lock.
+
+Revision: 0008
+Follows: 0007
+"""
+
+from __future__ import annotations
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,20 @@
+"""Credentials for wallets, and what partners ask of them.
+
+Revision: 0010
+Follows: 0009
+"""
+
+from __future__ import annotations
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
