@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test check bench lock set-up-run set-up-test
+.PHONY: help run test test-web check bench lock release documents set-up-run set-up-test set-up-web
 
 PORT ?= 8000
 WORKERS ?= auto
@@ -11,7 +11,7 @@ ARGS ?=
 bin := .venv/bin
 
 help: ## 列出这些命令
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # No shell stands between make and the server, so that Ctrl-C and a polite kill both reach it.
 run: set-up-run ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C 停止,数据留在 var/
@@ -20,6 +20,9 @@ run: set-up-run ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C �
 test: set-up-test ## 启动测试专用的 PostgreSQL 与 Redis,运行全部测试;ARGS="-k 名称" 可挑选,WORKERS=0 单进程
 	$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup $(ARGS)
 
+test-web: set-up-web ## 用外人写的客户端和测试套件检查接口(GraphQL over HTTP、WebSocket、SSE、Relay、代码生成 …)
+	$(bin)/python -m pytest -c tests_web/pytest.ini tests_web $(ARGS)
+
 check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及 schema.graphql 是否最新
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
@@ -27,6 +30,7 @@ check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及
 	$(bin)/lint-imports
 	@$(bin)/xinyi schema | diff -u schema.graphql - || \
 	    { echo "schema.graphql 不是最新:请运行 .venv/bin/xinyi schema > schema.graphql 并一同提交。" >&2; exit 1; }
+	@$(bin)/python -m scripts.release check
 
 bench: set-up-test ## 并排测量性能,所有数字都是比值
 	@$(bin)/python -m benchmarks $(ARGS)
@@ -41,8 +45,17 @@ lock: ## 依 pyproject.toml 重新生成四份带哈希的锁定文件(需要 uv
 	uv pip compile --group pyproject.toml:web -c requirements-dev.lock --universal --python-version 3.11 \
 	    --generate-hashes --no-header -o requirements-web.lock
 
+documents: set-up-web ## 由 examples/miniprogram/operations 重新生成受信文档清单 documents.json
+	@$(bin)/python -m tests_web.node build-documents.mjs
+
+release: set-up-test ## 把现在的 schema.graphql 存为 VERSION=1.2.3 的发布版本,供日后比较
+	@$(bin)/python -m scripts.release cut $(VERSION)
+
 set-up-run:
 	@scripts/set-up run
 
 set-up-test:
 	@scripts/set-up test
+
+set-up-web:
+	@scripts/set-up web

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context, Info
 from api.ids import any_key
 from api.offers import Offer, Partner, offer_of, partner_of
+from api.offline import OfflineUse, offline_use
 from api.outcomes import PartnerReport, shown_report
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, Audience, access
@@ -28,6 +29,7 @@ from partners.access import VERIFICATION, VERIFICATION_PURPOSE, reader_in_words,
 from partners.catalogue import Catalogue
 from partners.eligibility import MESSAGES
 from partners.eligibility import WhyNot as Reason
+from partners.offline.tables import offline_uses
 from partners.outcomes import reports_of
 from partners.receipts import verification_named_in
 from partners.tables import access_events, accounts
@@ -67,6 +69,9 @@ class AccessEvent:
     why_not: list[WhyNot] = strawberry.field(description="Why the benefit did not apply; told to nobody else.")
     receipt: str | None = strawberry.field(description="The same signed receipt that the partner holds.")
     site: str | None = strawberry.field(description="The gate or counter the partner named.")
+    offline: OfflineUse | None = strawberry.field(
+        description="Set where a gate without network took a pass: when, and when it told. `at` is when it told."
+    )
     reports: list[PartnerReport] = strawberry.field(
         description="What the partner said came of the benefit, oldest first; it counts in no score."
     )
@@ -142,9 +147,22 @@ async def access_log(context: Context, subject_id: int, first: int | None, after
     return AccessEventConnection(edges=edges, page_info=info)
 
 
+async def access_event(connection: AsyncConnection, context: Context, subject_id: int, key: UUID) -> AccessEvent | None:
+    """One line of a subject's own log; None where it is not there."""
+    statement = _events().where(access_events.c.subject_id == subject_id, access_events.c.id == key)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    reports = await _reports(connection, subject_id, [row])
+    return _event(row, await context.state.current_catalogue(connection), reports.get(key, ()))
+
+
 def _events() -> Select[Any]:
-    found = select(access_events, accounts.c.body)
-    return found.outerjoin(accounts, accounts.c.id == access_events.c.reader).order_by(access_events.c.id.desc())
+    marks = (offline_uses.c.used_at, offline_uses.c.synced_at, offline_uses.c.double_use)
+    found = select(access_events, accounts.c.body, *marks)
+    found = found.outerjoin(accounts, accounts.c.id == access_events.c.reader)
+    its_mark = and_(offline_uses.c.subject_id == access_events.c.subject_id, offline_uses.c.id == access_events.c.id)
+    return found.outerjoin(offline_uses, its_mark).order_by(access_events.c.id.desc())
 
 
 async def _reports(connection: AsyncConnection, subject_id: int, rows: Sequence[Any]) -> dict[UUID, list[Any]]:
@@ -169,6 +187,7 @@ def _event(row: Any, known: Catalogue, reports: Iterable[Any]) -> AccessEvent:
         why_not=[why_not_of(Reason(code)) for code in row.why_not],
         receipt=row.receipt,
         site=row.site,
+        offline=offline_use(row),
         reports=[shown_report(one) for one in reports],
     )
 
@@ -234,7 +253,7 @@ class AccessQueries:
 
 def _by(reader: str) -> Any:
     if not 1 <= len(reader) <= LONGEST_READER or not reader.isprintable():
-        raise BadInput("reader 应为账号,或合作机构的 id。")
+        raise BadInput("reader 应为账号,或合作机构的 id。请改正后重试。")
     try:
         kind, key = any_key(reader)
     except BadInput:

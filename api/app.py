@@ -13,7 +13,7 @@ from prometheus_client import Counter, Histogram
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import State
@@ -24,6 +24,7 @@ from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import METADATA, TokenEndpoint
 from api.identity.partner_key import PATH as SIGN_IN
+from api.identity.routes import sign_in_routes
 from api.jobs.checkpointing import PATH as CHECKPOINTS
 from api.jobs.checkpointing import checkpointing, checkpoints
 from api.jobs.escalation import escalating
@@ -37,6 +38,7 @@ from api.limits import Limits
 from api.notices import triggering
 from api.offer_proof import PATH as OFFERS_PROOF
 from api.offer_proof import PublishedProof
+from api.openid4vp import wallet_routes
 from api.open_data import READERS as AGENCIES
 from api.open_data import fetch_index, fetch_list
 from api.pages import CONSOLE
@@ -47,9 +49,11 @@ from api.sandbox_state import open_sandbox
 from api.schema import ACCESS, SCHEMA
 from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling
+from api.streams import Streams
 from api.uploads import Uploads
 from api.usage import READERS as OVERSEERS
 from api.usage import fetch_usage, reporting_use
+from api.websocket import GraphQLSockets
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database
@@ -106,8 +110,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     is_demo = settings.environment == "demo"
     limits = Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst)
     tokens = BearerTokens(state.keys, issuer=settings.issuer)
-    operations = Operations(SCHEMA._schema, ACCESS, introspection=is_demo)
-    endpoint = GraphQLEndpoint(state, operations, tokens, limits, console=is_demo)
+    operations = Operations(SCHEMA._schema, ACCESS, introspection=is_demo, seconds=settings.request_seconds)
+    streams = Streams()
+    endpoint = GraphQLEndpoint(state, operations, tokens, limits, streams, console=is_demo)
+    sockets = GraphQLSockets(state, operations, tokens, limits, streams)
     uploads = Uploads(state, tokens, limits)
     signing_in = TokenEndpoint(state, limits)
 
@@ -141,6 +147,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         routes=[
             Route("/", home),
             Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", sockets),
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),
@@ -148,11 +155,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route(CHECKPOINTS, checkpoints),
             Route(SIGN_IN, signing_in.answer, methods=["POST"]),
             Route(METADATA, signing_in.metadata),
+            *sign_in_routes(state, limits),
             Route(OFFERS_PROOF, PublishedProof(state).serve),
             Route("/intake", uploads.load, methods=["POST"]),
             Route("/intake/{batch}/quarantine", uploads.quarantine),
             Route("/reports/{id}/{sha256}", check_page(state, limits)),
-            *(sandbox_routes(sandbox, is_demo=is_demo) if sandbox else ()),
+            *(sandbox_routes(sandbox, streams, is_demo=is_demo) if sandbox else ()),
+            *wallet_routes(state, limits),
             Route("/settlement/{name}", downloads(state, tokens, limits, fetch_file, to=SETTLED)),
             Route("/usage/{name}", downloads(state, tokens, limits, fetch_usage, to=OVERSEERS)),
             Route("/open-data", downloads(state, tokens, limits, fetch_index, to=AGENCIES)),
@@ -161,7 +170,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         ],
         lifespan=lifespan,
     )
-    app.state.xinyi = state
+    app.state.xinyi, app.state.streams = state, streams
     app.add_middleware(Observed, graphql=endpoint)
     return app
 

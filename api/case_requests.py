@@ -326,7 +326,7 @@ def statement_text(given: str) -> str:
     """
     text = given.strip()
     if not 1 <= len(text) <= LONGEST_STATEMENT or not text.replace("\n", "").replace("\r", "").isprintable():
-        raise BadInput(f"statement 须为 1 到 {LONGEST_STATEMENT} 个可见字符,可以换行。")
+        raise BadInput(f"statement 须为 1 到 {LONGEST_STATEMENT} 个可见字符,可以换行。请改正后重试。")
     return text
 
 

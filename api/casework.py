@@ -196,10 +196,10 @@ def _correction(given: CorrectionInput | None) -> Correction:
     if given is None:
         return Correction()
     if len(given.fields) > MOST_FIELDS:
-        raise BadInput(f"fields 最多 {MOST_FIELDS} 项。")
+        raise BadInput(f"fields 最多 {MOST_FIELDS} 项。请分几次更正。")
     fields = {one.field: one.value for one in given.fields}
     if len(fields) != len(given.fields):
-        raise BadInput("fields 中同一数据项只能写一次。")
+        raise BadInput("fields 中同一数据项只能写一次。请删去重复的一项。")
     for value in fields.values():
         if value is not None and not 1 <= len(value) <= LONGEST_VALUE:
             raise BadInput(f"value 须为 1 到 {LONGEST_VALUE} 个字符;要去掉一项请写 null。")

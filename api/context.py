@@ -13,6 +13,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from api.identity import Claims
 from api.ids import public_id
+from api.limits import Allowance
 from core.cache import Cache
 from core.clock import day_of
 from core.database import Database
@@ -102,6 +103,8 @@ class Context:
     """The address that the request came from."""
     language: Language = "zh"
     """What messages are told in."""
+    allowance: Allowance | None = None
+    """What pays for the request; None where nobody counts."""
     lookups: int = 0
     """Public look-ups of this document so far."""
     _principal: Principal | None = None
@@ -115,6 +118,10 @@ class Context:
         if self.claims is None:
             raise Unauthenticated
         return self.claims
+
+    def begin_anew(self) -> None:
+        """Make this the request of the present instant: whoever has been waiting is looked up again."""
+        self.now, self.lookups, self._principal = self.state.clock(), 0, None
 
     async def principal(self, connection: AsyncConnection) -> Principal:
         """Who is asking, as the database has it now.

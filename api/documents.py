@@ -1,8 +1,10 @@
-"""Documents that have been seen: parsed and validated once, remembered by their text. Values belong in variables."""
+"""Documents that have been seen: parsed, measured and validated once, remembered by their text. One thing to know:
+every transport finds its documents here, so no limit can be gone round."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +12,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -19,7 +22,7 @@ from graphql import (
     validate,
 )
 
-from api.sizes import check_repeats, check_size
+from api.sizes import Measured, check_operation, check_size
 
 MAX_TOKENS = 2000
 MAX_LENGTH = 100_000
@@ -28,6 +31,10 @@ MAX_ERRORS = 20
 MAX_FLAGS = 5
 """Most variables in `@skip` and `@include` of a document that is compiled, once for each of their combinations."""
 REMEMBERED = 1000
+REMEMBERED_LENGTH = 1_000_000
+"""Characters of all remembered documents together; each takes some hundred bytes of memory."""
+MOST_PRICES = 50
+"""Page sizes given by variables for which the cost of a document is remembered."""
 
 
 class Rejected(Exception):
@@ -40,9 +47,11 @@ class Rejected(Exception):
 class Document:
     """A valid document. Equal only to itself, so that what is known of it can be cached by it."""
 
-    def __init__(self, node: DocumentNode) -> None:
-        self.node = node
+    def __init__(self, node: DocumentNode, measured: Mapping[int, Measured] | None = None) -> None:
+        self.node, self.measured = node, measured or {}
         self.operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
+        self.priced: dict[Any, int] = {}
+        """What it costs with the page sizes last given."""
         self.known: dict[Any, Any] = {}
         """What has been worked out about it, and by whom it may be run: it stays true as long as the schema."""
 
@@ -93,6 +102,7 @@ class Documents:
         hidden = () if introspection else (NoSchemaIntrospectionCustomRule,)
         self._rules = (*specified_rules, *hidden)
         self._known: OrderedDict[str, Document] = OrderedDict()
+        self._length = 0
 
     def find(self, text: str) -> Document:
         """The document with this text.
@@ -104,23 +114,53 @@ class Documents:
         if known is not None:
             self._known.move_to_end(text)
             return known
+        document = self._known[text] = self._checked(text)
+        self._length += len(text)
+        while len(self._known) > REMEMBERED or self._length > REMEMBERED_LENGTH:
+            self._length -= len(self._known.popitem(last=False)[0])
+        return document
+
+    def _checked(self, text: str) -> Document:
         if len(text) > MAX_LENGTH:
-            raise Rejected(GraphQLError(f"文档超过 {MAX_LENGTH} 个字符。请拆分,并把取值放进变量。"))
+            raise Rejected(GraphQLError(f"文档有 {len(text)} 个字符,最多 {MAX_LENGTH} 个。请拆分,并把取值放进变量。"))
         try:
             node = parse(text, max_tokens=MAX_TOKENS)
-            check_repeats(node)
+            measured = check_size(self._schema, node)
             errors = validate(
                 self._schema, node, self._rules, max_errors=MAX_ERRORS, hide_suggestions=not self._suggest
             )
-            if not errors:
-                check_size(node)
+        except GraphQLSyntaxError as error:
+            if "tokens" in error.message:
+                raise Rejected(GraphQLError(f"文档超过 {MAX_TOKENS} 个词元。请拆分,并把取值放进变量。")) from None
+            raise Rejected(error) from None
         except GraphQLError as error:
             raise Rejected(error) from None
         except RecursionError:
             raise Rejected(GraphQLError("文档嵌套过深。请减少嵌套层数。")) from None
         if errors:
             raise Rejected(*errors)
-        document = self._known[text] = Document(node)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return document
+        return Document(node, measured)
+
+    def points(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        """What an operation costs with these coerced variables.
+
+        Raises:
+            Rejected: with these page sizes it asks for too much.
+        """
+        measured = document.measured[id(operation)]
+        if not measured.variables:
+            return measured.points
+        given = (id(operation), *(_kept(variables.get(name)) for name in measured.variables))
+        if given not in document.priced:
+            if len(document.priced) >= MOST_PRICES:
+                document.priced.clear()
+            try:
+                document.priced[given] = check_operation(self._schema, document.node, operation, variables).points
+            except GraphQLError as error:
+                raise Rejected(error) from None
+        return document.priced[given]
+
+
+def _kept(value: Any) -> object:
+    """What of a variable the cost depends on."""
+    return ("length", len(value)) if isinstance(value, list) else value

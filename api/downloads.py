@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.context import State
 from api.identity.bearer import BearerTokens
+from api.identity.holding import signed_in
 from api.limits import Limits
 from core.errors import ExpectedError, Forbidden, Unauthenticated
 from partners.accounts import Principal, Role, find_principal
@@ -39,7 +40,7 @@ def downloads(state: State, tokens: BearerTokens, limits: Limits, fetch: Fetch, 
     async def endpoint(request: Request) -> Response:
         try:
             now = state.clock()
-            claims = tokens.signed_in(request.headers.get("authorization"), now=now.timestamp())
+            claims = await signed_in(state, tokens, request.headers.get("authorization"), now=now)
             await limits.check(claims, request.client.host if request.client else "")
             if claims is None:
                 raise Unauthenticated

@@ -64,7 +64,7 @@ def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     if isinstance(cause, Unavailable):
         log.warning("unavailable", exc_info=cause, extra={"request_id": request_id})
     if isinstance(cause, ExpectedError):
-        return _body(error, cause.message, {"code": cause.code})
+        return _body(error, cause.message, {"code": cause.code, **(error.extensions or {})})
     if cause is None or isinstance(cause, BadInput):
         return _body(error, _NUMBER.sub("…", error.message), {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     log.error("unexpected error", exc_info=cause, extra={"request_id": request_id, "path": str(error.path)})

@@ -1,22 +1,47 @@
 """From a request to an answer. One thing to know: nothing of a document runs before all of it has been found valid and
-permitted."""
+permitted; and before each event of a subscription the one who listens is looked up anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, execute
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    create_source_event_stream,
+    execute,
+    located_error,
+)
 from graphql.execution.values import VariableValues, get_variable_values
 
 from api.context import Context
 from api.documents import MAX_ERRORS, Document, Documents, Rejected
-from api.errors import error_body, variable_error
+from api.equal_errors import error_bodies
+from api.errors import variable_error
 from api.permissions import AccessRules, Audience
 from api.plan import Plan, Unplanned
-from core.errors import Forbidden, Unauthenticated
+from api.sizes import check_variables
+from core.errors import ExpectedError, Forbidden, Unauthenticated
+
+REQUEST_SECONDS = 10.0
+
+
+class RequestTimeout(ExpectedError):
+    """The answer took too long, and was given up."""
+
+    code = "TIMEOUT"
+
+    def __init__(self) -> None:
+        super().__init__("处理超时,已中止,未完成的写入已撤销。请稍后重试;变更请沿用同一 requestId,不会重复生效。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +55,133 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body, and whether the request got as far as running."""
+    """The body, and whether the request got as far as running (and came to an end in time)."""
 
     body: dict[str, Any]
     ran: bool
 
 
+class _Ready(NamedTuple):
+    """A request that may be run."""
+
+    request: GraphQLRequest
+    document: Document
+    operation: OperationDefinitionNode
+    variables: VariableValues
+
+
 class Operations:
     """Runs operations of one schema."""
 
-    def __init__(self, schema: GraphQLSchema, access: AccessRules, *, introspection: bool) -> None:
-        self._schema, self._access = schema, access
+    def __init__(
+        self, schema: GraphQLSchema, access: AccessRules, *, introspection: bool, seconds: float = REQUEST_SECONDS
+    ) -> None:
+        """`seconds`: after which an answer is given up."""
+        self._schema, self._access, self._seconds = schema, access, seconds
         self._documents = Documents(schema, introspection=introspection)
 
-    async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
-        """Answer a request. Errors are in the body; nothing is raised."""
+    def is_subscription(self, request: GraphQLRequest) -> bool:
+        """Whether a request asks for a stream of events; a document that is not valid asks for nothing."""
         try:
-            document = self._documents.find(request.query)
-            operation = document.operation(request.operation_name)
-            if only_queries and operation.operation is not OperationType.QUERY:
+            operation = self._documents.find(request.query).operation(request.operation_name)
+        except Rejected:
+            return False
+        return operation.operation is OperationType.SUBSCRIPTION
+
+    async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
+        """Answer a query or mutation. Errors are in the body; nothing is raised."""
+        try:
+            ready = self._ready(request, context)
+            kind = ready.operation.operation
+            if only_queries and kind is not OperationType.QUERY:
                 raise Rejected(GraphQLError("GET 只能用于查询。变更请使用 POST。"))
-            self._permit(document, operation, context)
-            variables = self._variables(operation, request.variables)
+            if kind is OperationType.SUBSCRIPTION:
+                raise Rejected(GraphQLError("订阅有多个回答。请改用 WebSocket,或在 Accept 头中写 text/event-stream。"))
+            await self._pay(ready, context)
         except Rejected as rejected:
-            errors = [error_body(error, request_id=context.request_id) for error in rejected.errors]
-            return Answer({"errors": errors}, ran=False)
-        result = await self._execute(document, operation, context, variables, request)
+            return _refused(rejected.errors, context)
+        return await self._answer(ready, context)
+
+    async def subscribe(self, request: GraphQLRequest, context: Context) -> AsyncGenerator[Answer]:
+        """The answers to any operation: one to a query or mutation, one to each event of a subscription.
+
+        Errors are in the answers; nothing is raised. One that did not run is the last.
+        """
+        try:
+            ready = self._ready(request, context)
+            await self._pay(ready, context)
+            if ready.operation.operation is not OperationType.SUBSCRIPTION:
+                yield await self._answer(ready, context)
+                return
+            async with aclosing(await self._source(ready, context)) as events:
+                async for event in events:
+                    await self.renew(context)
+                    answer = await self._answer(ready, context, event)
+                    yield answer
+                    if not answer.ran:
+                        return
+        except Rejected as rejected:
+            yield _refused(rejected.errors, context)
+        except Exception as error:  # the source's own failures, ours among them, are masked like a field's
+            yield _refused([located_error(error)], context)
+
+    async def renew(self, context: Context) -> None:
+        """Make a context that has been waiting one of the present moment.
+
+        Raises:
+            Unauthenticated: the token, or the account's right, has ended meanwhile.
+        """
+        context.begin_anew()
+        if context.claims is None:
+            return
+        if context.claims.expires_at <= context.now.timestamp():
+            raise Unauthenticated("令牌已过期。请重新登录。")
+        async with context.state.database.reading() as connection:
+            await context.principal(connection)
+
+    def _ready(self, request: GraphQLRequest, context: Context) -> _Ready:
+        document = self._documents.find(request.query)
+        operation = document.operation(request.operation_name)
+        self._permit(document, operation, context)
+        return _Ready(request, document, operation, self._variables(operation, request.variables))
+
+    async def _answer(self, ready: _Ready, context: Context, event: object = None) -> Answer:
+        try:
+            async with asyncio.timeout(self._seconds):
+                result = await self._execute(ready, context, event)
+        except TimeoutError:  # of a field's own it would be the field's error
+            return _refused([located_error(RequestTimeout())], context)
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
-            body["errors"] = [error_body(error, request_id=context.request_id) for error in result.errors]
-        return Answer(body, ran=True)
+            body["errors"] = error_bodies(result.errors, request_id=context.request_id)
+        return Answer(body | _told(context), ran=True)
+
+    async def _pay(self, ready: _Ready, context: Context) -> None:
+        """Spend what the operation costs beyond the one point that every request does."""
+        points = self._documents.points(ready.document, ready.operation, ready.variables.coerced)
+        if points > 1 and context.allowance is not None:
+            try:
+                await context.allowance.spend(points - 1)
+            except ExpectedError as throttled:
+                raise Rejected(GraphQLError(throttled.message, original_error=throttled)) from None
+
+    async def _source(self, ready: _Ready, context: Context) -> AsyncGenerator[Any]:
+        """What a subscription's events come from, as graphql-core finds it."""
+        built = Executor.build(
+            self._schema,
+            ready.document.node,
+            context_value=context,
+            raw_variable_values=dict(ready.request.variables or {}),
+            operation_name=ready.request.operation_name,
+        )
+        if not isinstance(built, Executor):
+            raise Rejected(*built)
+        found = create_source_event_stream(built)
+        source: Any = await found if isawaitable(found) else found
+        if isinstance(source, ExecutionResult):
+            raise Rejected(*(source.errors or ()))
+        events: AsyncGenerator[Any] = source
+        return events
 
     def _permit(self, document: Document, operation: OperationDefinitionNode, context: Context) -> None:
         audience = Audience(context.claims.role.value) if context.claims else Audience.ANYONE
@@ -69,28 +191,27 @@ class Operations:
 
     def _variables(self, operation: OperationDefinitionNode, given: Mapping[str, Any] | None) -> VariableValues:
         definitions = operation.variable_definitions or ()
+        if definitions and given:
+            try:
+                check_variables(operation, given)
+            except GraphQLError as error:
+                raise Rejected(error) from None
         values = get_variable_values(self._schema, definitions, dict(given or {}), max_errors=MAX_ERRORS)
         if isinstance(values, VariableValues):
             return values
         raise Rejected(*(variable_error(error) for error in values))
 
-    async def _execute(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        context: Context,
-        variables: VariableValues,
-        request: GraphQLRequest,
-    ) -> ExecutionResult:
-        plan = self._plan(document, operation, variables)
+    async def _execute(self, ready: _Ready, context: Context, event: object) -> ExecutionResult:
+        plan = self._plan(ready.document, ready.operation, ready.variables)
         if plan is not None:
-            return await plan.run(context, variables)
+            return await plan.run(context, ready.variables, event)
         found = execute(
             self._schema,
-            document.node,
+            ready.document.node,
+            root_value=event,
             context_value=context,
-            variable_values=dict(request.variables or {}),
-            operation_name=request.operation_name,
+            variable_values=dict(ready.request.variables or {}),
+            operation_name=ready.request.operation_name,
         )
         result: ExecutionResult = await found if isawaitable(found) else found
         return result
@@ -108,3 +229,12 @@ class Operations:
                 document.known[key] = None
         found: Plan | None = document.known[key]
         return found
+
+
+def _refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
+    return Answer({"errors": error_bodies(errors, request_id=context.request_id)} | _told(context), ran=False)
+
+
+def _told(context: Context) -> dict[str, Any]:
+    """What an answer says of its cost."""
+    return {} if context.allowance is None else {"extensions": {"cost": context.allowance.cost}}

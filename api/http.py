@@ -1,30 +1,42 @@
 """GraphQL over HTTP. One thing to know: a well-formed request gets its answer, a malformed one a JSON error with the
-right status, and no body whatever makes a 5xx."""
+right status, and no body whatever makes a 5xx.
+
+A caller who prefers `text/event-stream`, or subscribes and would take it, is answered with events (`api.sse`).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.context import Context, State
 from api.errors import MASKED
 from api.execution import GraphQLRequest, Operations
+from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.limits import Limits
+from api.identity.holding import signed_in
+from api.limits import Allowance, Limits, retry_header
 from api.pages import page
+from api.sse import EventStream
+from api.streams import Streams
 from core.errors import ExpectedError
 
 log = logging.getLogger("xinyi.api")
 MAX_BODY = 1_000_000
+BODY_SECONDS = 10
+"""How long a client may take to send its request."""
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
+EVENTS = "text/event-stream"
 
 
 class HttpProblem(Exception):
@@ -40,10 +52,17 @@ class GraphQLEndpoint:
     """`/graphql` for POST and GET."""
 
     def __init__(
-        self, state: State, operations: Operations, tokens: BearerTokens, limits: Limits, *, console: bool
+        self,
+        state: State,
+        operations: Operations,
+        tokens: BearerTokens,
+        limits: Limits,
+        streams: Streams,
+        *,
+        console: bool,
     ) -> None:
         self._state, self._operations, self._tokens, self._limits = state, operations, tokens, limits
-        self._console = console
+        self._streams, self._console = streams, console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -58,36 +77,73 @@ class GraphQLEndpoint:
             response = _response(body, 500, JSON, request_id)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
+    async def _answer(self, request: Request, request_id: str) -> ASGIApp:
         if self._console and request.method == "GET" and not request.query_params and _is_browser(request):
             return page("console.html")
-        media = _accepted(request.headers.get("accept"))
+        accepted = _accepted(request.headers.get("accept"))
+        media = accepted.json or JSON
+        remote = request.client.host if request.client else ""
         try:
-            if media is None:
+            if accepted.json is None and not accepted.takes_events:
                 raise HttpProblem(406, f"只能以 {GRAPHQL_JSON} 或 {JSON} 作答。请修改 Accept 头。")
             asked = await _read(request)
             now = self._state.clock()
-            claims = self._tokens.signed_in(request.headers.get("authorization"), now=now.timestamp())
-            await self._limits.check(claims, request.client.host if request.client else "")
+            claims = await signed_in(self._state, self._tokens, request.headers.get("authorization"), now=now)
+            allowance = await self._limits.check(claims, remote)
+            context = context_of(
+                self._state, claims, request.headers, remote=remote, now=now, request_id=request_id, allowance=allowance
+            )
+            if accepted.takes_events and self._is_streamed(request, accepted, asked):
+                self._streams.check(claims, remote)
+                return EventStream(self._operations.subscribe(asked, context), self._streams, context)
+            if accepted.json is None:
+                raise HttpProblem(406, f"{EVENTS} 只用于 POST。请改用 POST,或修改 Accept 头。")
+            answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
         except HttpProblem as problem:
             body = _refusal(problem.message, code=problem.code)
-            return _response(body, problem.status, media or JSON, request_id, problem.headers)
+            return _response(body, problem.status, media, request_id, problem.headers)
         except ExpectedError as error:
-            body = _refusal(error.message, code=error.code)
-            return _response(body, _STATUS.get(error.code, 400), media or JSON, request_id)
-        remote = request.client.host if request.client else ""
-        context = Context(state=self._state, claims=claims, now=now, request_id=request_id, remote=remote)
-        answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
-        status = 200
-        if not answer.ran and media == GRAPHQL_JSON:
-            status = _STATUS.get(answer.body["errors"][0]["extensions"]["code"], 400)
-        return _response(answer.body, status, media or JSON, request_id)
+            told = getattr(error, "extensions", {})
+            body = _refusal(error.message, code=error.code, **told)
+            return _response(body, _STATUS.get(error.code, 400), media, request_id, retry_header(told))
+        if answer.ran:
+            return _response(answer.body, 200, media, request_id)
+        told = answer.body["errors"][0]["extensions"]
+        is_told = media == GRAPHQL_JSON or told["code"] == "THROTTLED"
+        status = _STATUS.get(told["code"], 400) if is_told else 200
+        return _response(answer.body, status, media, request_id, retry_header(told))
+
+    def _is_streamed(self, request: Request, accepted: Accepted, asked: GraphQLRequest) -> bool:
+        if request.method != "POST":
+            return False
+        return accepted.prefers_events or self._operations.is_subscription(asked)
 
 
-_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "THROTTLED": 429}
+_STATUS = {
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "THROTTLED": 429,
+    "TOO_MANY_STREAMS": 429,
+    "TIMEOUT": 503,
+    "UNAVAILABLE": 503,
+}
 
 
-def _refusal(message: str, **extensions: str) -> dict[str, Any]:
+def context_of(
+    state: State,
+    claims: Claims | None,
+    headers: Mapping[str, str],
+    *,
+    remote: str,
+    now: datetime,
+    request_id: str,
+    allowance: Allowance,
+) -> Context:
+    """What a request knows, whichever way it came in; `headers` are those of the HTTP request or handshake."""
+    return Context(state=state, claims=claims, now=now, request_id=request_id, remote=remote, allowance=allowance)
+
+
+def _refusal(message: str, **extensions: Any) -> dict[str, Any]:
     return {"errors": [{"message": message, "extensions": extensions}]}
 
 
@@ -108,19 +164,29 @@ async def _read(request: Request) -> GraphQLRequest:
     charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(' "')
     if media.strip().lower() != JSON or charset not in ("", "utf-8"):
         raise HttpProblem(415, f"请求体须为 UTF-8 编码的 {JSON}。请修改 Content-Type 头。")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request)
+    except TimeoutError:
+        told = f"{BODY_SECONDS} 秒内没有收齐请求体。请检查网络后重试。"
+        raise HttpProblem(408, told, headers={"connection": "close"}) from None
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise HttpProblem(400, "请求体不是有效的 JSON。请检查编码和括号。") from None
+    if not isinstance(content, dict):
+        raise HttpProblem(400, "请求体须为 JSON 对象,含 query 一项。")
+    return request_of(content)
+
+
+async def _body(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY:
             raise HttpProblem(413, f"请求体超过 {MAX_BODY} 字节。请缩短请求。", headers={"connection": "close"})
         chunks.append(chunk)
-    try:
-        content = orjson.loads(b"".join(chunks))
-    except orjson.JSONDecodeError:
-        raise HttpProblem(400, "请求体不是有效的 JSON。请检查编码和括号。") from None
-    if not isinstance(content, dict):
-        raise HttpProblem(400, "请求体须为 JSON 对象,含 query 一项。")
-    return _checked(content)
+    return b"".join(chunks)
 
 
 def _from_query(request: Request) -> GraphQLRequest:
@@ -130,12 +196,12 @@ def _from_query(request: Request) -> GraphQLRequest:
             try:
                 content[name] = orjson.loads(content[name])
             except orjson.JSONDecodeError:
-                raise HttpProblem(400, f"{name} 不是有效的 JSON。") from None
+                raise HttpProblem(400, f"{name} 不是有效的 JSON。请检查编码和括号。") from None
         else:
             content.pop(name, None)
     if content.get("operationName") == "":
         del content["operationName"]
-    return _checked(content)
+    return request_of(content)
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
@@ -146,18 +212,36 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _checked(content: dict[str, Any]) -> GraphQLRequest:
+def request_of(content: Mapping[str, Any]) -> GraphQLRequest:
+    """A request as it stands in a body, a query string or a WebSocket's message.
+
+    Raises:
+        HttpProblem: a part of it is missing or of another type than it should be.
+    """
     for name, is_right in _KINDS.items():
         if not is_right(content.get(name)):
             wanted = "非空文本" if name == "query" else "文本" if name == "operationName" else "JSON 对象"
-            raise HttpProblem(400, f"{name} 须为{wanted}。")
+            raise HttpProblem(400, f"{name} 须为{wanted}。请改正后重试。")
     return GraphQLRequest(content["query"], content.get("operationName"), content.get("variables"))
 
 
-def _accepted(accept: str | None) -> str | None:
-    """The better liked of our two media types; None where neither will do."""
+class Accepted(NamedTuple):
+    """What an `Accept` header lets us answer with."""
+
+    json: str | None
+    """The better liked of our two JSON media types; None where neither will do."""
+    takes_events: bool
+    """Whether events are named at all: a subscription is answered with them."""
+    prefers_events: bool
+    """Whether events are liked better than JSON: then any operation is."""
+
+
+_ONLY_JSON = Accepted(JSON, takes_events=False, prefers_events=False)
+
+
+def _accepted(accept: str | None) -> Accepted:
     if not accept:
-        return JSON
+        return _ONLY_JSON
     told: dict[str, float] = {}
     for entry in accept.split(","):
         media, *parameters = (part.strip().lower() for part in entry.split(";"))
@@ -171,7 +255,8 @@ def _accepted(accept: str | None) -> str | None:
         return told[names[0]] if names else 0.0, is_named, is_named == (ours == GRAPHQL_JSON)
 
     best = max((GRAPHQL_JSON, JSON), key=liking)
-    return best if liking(best)[0] > 0 else None
+    liked, events = liking(best)[0], told.get(EVENTS, 0.0)
+    return Accepted(best if liked > 0 else None, events > 0, events > liked)
 
 
 def _is_browser(request: Request) -> bool:

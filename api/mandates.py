@@ -177,8 +177,15 @@ async def mandates_for(context: Context, subject_id: int) -> list[Mandate]:
 def _token(context: Context, account: str, role: Role, until: datetime) -> str:
     state = context.state
     lifetime = until - context.now
+    # It ends with the sign-in that it was opened from.
     return issue_token(
-        state.keys, issuer=state.settings.issuer, account=account, role=role, now=context.now, lifetime=lifetime
+        state.keys,
+        issuer=state.settings.issuer,
+        account=account,
+        role=role,
+        now=context.now,
+        lifetime=lifetime,
+        session=context.signed_in().session,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
@@ -180,25 +181,22 @@ async def current(context: Context) -> catalogue.Catalogue:
         return await context.state.current_catalogue(connection)
 
 
-async def find_partner(context: Context, key: int) -> Partner | None:
-    """A partner with open offers, or the caller itself."""
+async def find_partners(context: Context, keys: Collection[int]) -> dict[int, Partner]:
+    """Of these, the partners with open offers, and the caller itself."""
     async with context.state.database.reading() as connection:
         known = await context.state.current_catalogue(connection)
-        partner = known.partners.get(key)
-        if partner is None:
-            return None
-        if not known.open_of(key):
-            principal = await context.principal(connection) if context.claims else None
-            if principal is None or principal.partner_id != key:
-                return None
-    return partner_of(partner)
+        found = {key: known.partners[key] for key in keys if key in known.partners}
+        own = None
+        if context.claims and not all(known.open_of(key) for key in found):
+            own = (await context.principal(connection)).partner_id
+    return {key: partner_of(partner) for key, partner in found.items() if key == own or known.open_of(key)}
 
 
-async def find_offer(context: Context, key: int) -> Offer | None:
-    """An open offer."""
+async def find_offers(context: Context, keys: Collection[int]) -> dict[int, Offer]:
+    """Of these, the open offers."""
     known = await current(context)
-    offer = known.offers.get(key)
-    return offer_of(offer) if offer is not None and offer.is_open(known.on) else None
+    offers = {key: known.offers[key] for key in keys if key in known.offers}
+    return {key: offer_of(offer) for key, offer in offers.items() if offer.is_open(known.on)}
 
 
 @strawberry.type

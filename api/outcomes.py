@@ -103,7 +103,7 @@ class OutcomeMutations:
         if input.receipt is not None and len(input.receipt) > LONGEST_RECEIPT:
             raise BadInput("receipt 过长,不是本平台的回执。请原样提供。")
         if input.satisfaction is not None and not 1 <= input.satisfaction <= BEST:
-            raise BadInput(f"satisfaction 须为 1 到 {BEST} 的整数。")
+            raise BadInput(f"satisfaction 须为 1 到 {BEST} 的整数。请改正后重试。")
         given = None if input.verification_id is None else uuid_of(input.verification_id, "Verification")
         async with state.database.transaction() as connection:
             principal = await context.principal(connection)

@@ -49,7 +49,7 @@ def page_size(first: int | None) -> int:
     """
     size = DEFAULT_PAGE if first is None else first
     if not 1 <= size <= LARGEST_PAGE:
-        raise BadInput(f"first 须在 1 到 {LARGEST_PAGE} 之间。")
+        raise BadInput(f"first 须在 1 到 {LARGEST_PAGE} 之间。请改正后重试。")
     return size
 
 

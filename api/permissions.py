@@ -181,5 +181,5 @@ class _Walk:
         if field.selection_set is None or not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
             return None
         inner = get_named_type(kind.fields[name].type).name
-        below_node = parent == "Query" and name == "node"
+        below_node = parent == "Query" and name in {"node", "nodes"}
         return self._selections(field.selection_set, inner, under_node=below_node or (under_node and inner == "Node"))

@@ -105,12 +105,12 @@ class Plan:
             raise Unplanned
         self._root = self._object(root, [operation.selection_set])
 
-    async def run(self, context: Context, variables: VariableValues) -> ExecutionResult:
-        """The answer, like `graphql.execute`'s."""
+    async def run(self, context: Context, variables: VariableValues, event: object = None) -> ExecutionResult:
+        """The answer, like `graphql.execute`'s; `event`: what a subscription's answer is about."""
         run = _Run(self, context, variables)
         try:
             complete, is_async = self._root
-            data = complete(None, run, None)
+            data = complete(event, run, None)
             if is_async:
                 data = await data
         except _Failed as failed:
@@ -179,7 +179,7 @@ class Plan:
         return _Field(
             key=key,
             attribute=declared.python_name if is_plain else None,
-            resolve=None if is_plain else direct_call(declared) or _wrapped(definition.resolve),
+            resolve=None if is_plain else self._call(kind, declared, definition),
             complete=complete,
             is_leaf=is_leaf,
             is_async=is_async,
@@ -188,6 +188,11 @@ class Plan:
             parent=kind,
             nodes=nodes,
         )
+
+    def _call(self, kind: GraphQLObjectType, declared: Any, definition: Any) -> Call:
+        if kind is self.schema.subscription_type:
+            return _event  # its own resolver makes the events
+        return direct_call(declared) or _wrapped(definition.resolve)
 
     def _value(self, kind: GraphQLOutputType, nodes: list[FieldNode]) -> tuple[Complete, bool, bool]:
         """How to complete a value; whether it is a leaf; whether it has to be awaited."""
@@ -343,6 +348,10 @@ def _resolve(field: _Field, source: Any, run: _Run, trail: Trail) -> Any:
     if field.resolve is None:
         raise TypeError("neither attribute nor resolver")
     return field.resolve(source, info, arguments)
+
+
+def _event(source: Any, _info: Any, _arguments: Any) -> Any:
+    return source
 
 
 def _wrapped(resolve: Any) -> Call:

@@ -172,7 +172,7 @@ class PublicationQueries:
             raise BadInput("请给出 uscc 或 name 其中一项。")
         canonical = None if uscc is None else check_uscc(uscc)
         if name is not None and not 2 <= len(name.strip()) <= LONGEST_NAME:
-            raise BadInput(f"name 应为企业全称,2 至 {LONGEST_NAME} 个字。")
+            raise BadInput(f"name 应为企业全称,2 至 {LONGEST_NAME} 个字。请改正后重试。")
         database = context.state.database
         async with database.reading() as connection:
             found = await public_records(
@@ -254,7 +254,7 @@ class PublicationQueries:
         """《黑龙江省社会信用条例》第三十七条第二款."""
         context, size, key = info.context, page_size(first), key_of(subject_id, "CreditSubject")
         if not 2 <= len(purpose.strip()) <= LONGEST_PURPOSE:
-            raise BadInput(f"purpose 应写明用途,2 至 {LONGEST_PURPOSE} 个字。")
+            raise BadInput(f"purpose 应写明用途,2 至 {LONGEST_PURPOSE} 个字。请改正后重试。")
         position = day_and_id_after(after)
         async with context.state.database.transaction() as connection:
             principal = await context.principal(connection)

@@ -259,7 +259,7 @@ class QueryRightMutations:
     async def open_query_right(self, info: Info, input: OpenQueryRightInput) -> OpenQueryRightResult:  # noqa: A002
         """For at most a year."""
         if not 1 <= input.months <= LONGEST_MONTHS:
-            raise BadInput(f"months 须为 1 到 {LONGEST_MONTHS} 的整数。")
+            raise BadInput(f"months 须为 1 到 {LONGEST_MONTHS} 的整数。请改正后重试。")
         return await _decide(info.context, input.right_id, input.reason, opens=True, months=input.months)
 
     @mutation(description="Refuse a query right that waits, or end one that is open.", to=REVIEWER)

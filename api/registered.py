@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from enum import Enum
 
@@ -161,8 +162,8 @@ async def end_of(context: Context, subject_id: int) -> SubjectEnd | None:
     return SubjectEnd(ended_on=row.ended_on, reason=row.end_reason, successor=row.display_name)
 
 
-async def leads_to(context: Context, old_id: int, subject_id: int) -> bool:
-    """Whether `old_id` is an entry that was merged into this subject."""
-    merged = (subjects.c.id == old_id, subjects.c.end_reason == MERGED, subjects.c.merged_into == subject_id)
+async def leads_to(context: Context, old_ids: Collection[int], subject_id: int) -> set[int]:
+    """Which of `old_ids` are entries that were merged into this subject."""
+    merged = (subjects.c.id.in_(old_ids), subjects.c.end_reason == MERGED, subjects.c.merged_into == subject_id)
     async with context.state.database.reading() as connection:
-        return (await connection.execute(select(subjects.c.id).where(*merged))).first() is not None
+        return set((await connection.execute(select(subjects.c.id).where(*merged))).scalars())

@@ -7,15 +7,15 @@ What the live side does for it: it tells the sandbox, again and again, which par
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
 from graphql import GraphQLSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
@@ -31,8 +31,10 @@ from api.limits import Limits
 from api.permissions import PARTNER, AccessRules
 from api.sandbox_state import PATH, SandboxState
 from api.schema import SCHEMA
+from api.streams import Streams
 from api.webhook_acts import WebhookMutations
 from api.webhooks import WebhookQueries
+from api.websocket import GraphQLSockets
 from core.database import Conflict
 from core.errors import ExpectedError, Unavailable
 from partners.accounts import find_principal
@@ -68,7 +70,12 @@ class SandboxOperations(Operations):
     """Runs each request at the time of the partner that asks."""
 
     def __init__(self, state: SandboxState, *, introspection: bool) -> None:
-        super().__init__(SCHEMA._schema, SandboxAccess(SCHEMA._schema), introspection=introspection)
+        super().__init__(
+            SCHEMA._schema,
+            SandboxAccess(SCHEMA._schema),
+            introspection=introspection,
+            seconds=state.settings.request_seconds,
+        )
         self._state = state
 
     async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
@@ -82,6 +89,24 @@ class SandboxOperations(Operations):
         finally:
             clock.ahead.reset(moved)
 
+    async def subscribe(self, request: GraphQLRequest, context: Context) -> AsyncGenerator[Answer]:
+        """The answers to any operation, each at the time the partner has moved its clock to by then."""
+        await self._state.ready()
+        await self._move(context)
+        async with aclosing(super().subscribe(request, context)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def renew(self, context: Context) -> None:
+        """See `Operations.renew`; at the partner's time."""
+        await self._move(context)
+        await super().renew(context)
+
+    async def _move(self, context: Context) -> None:
+        # A stream has a task of its own, so what is set in it is nobody else's.
+        self._state.clock.ahead.set(await self._ahead(context))
+        context.now = self._state.clock()
+
     async def _ahead(self, context: Context) -> timedelta:
         if context.claims is None:
             return timedelta()
@@ -94,13 +119,14 @@ class SandboxOperations(Operations):
             return await ahead_of(connection, asking.partner_id) if asking.partner_id is not None else timedelta()
 
 
-def sandbox_routes(state: SandboxState, *, is_demo: bool) -> list[Route]:
+def sandbox_routes(state: SandboxState, streams: Streams, *, is_demo: bool) -> list[BaseRoute]:
     """What the sandbox serves."""
     limits = Limits(state.cache, per_second=state.settings.rate_per_second, burst=state.settings.rate_burst)
     tokens = BearerTokens(state.keys, issuer=state.settings.issuer)
     operations = SandboxOperations(state, introspection=is_demo)
     return [
-        Route(f"{PATH}/graphql", GraphQLEndpoint(state, operations, tokens, limits, console=False)),
+        Route(f"{PATH}/graphql", GraphQLEndpoint(state, operations, tokens, limits, streams, console=False)),
+        WebSocketRoute(f"{PATH}/graphql", GraphQLSockets(state, operations, tokens, limits, streams)),
         Route(f"{PATH}/oauth/token", partial(_token, state, TokenEndpoint(state, limits)), methods=["POST"]),
         Route(f"{PATH}/.well-known/jwks.json", partial(_jwks, state)),
         Route(f"{PATH}/.well-known/oauth-authorization-server", partial(_metadata, state)),

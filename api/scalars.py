@@ -19,7 +19,7 @@ Fen = NewType("Fen", int)
 
 def _checked(value: object) -> Fen:
     if isinstance(value, bool) or not isinstance(value, int) or not SMALLEST_FEN <= value <= LARGEST_FEN:
-        raise BadInput(f"金额以分为单位,须为 {SMALLEST_FEN} 到 {LARGEST_FEN} 之间的整数。")
+        raise BadInput(f"金额以分为单位,须为 {SMALLEST_FEN} 到 {LARGEST_FEN} 之间的整数。请改正后重试。")
     return Fen(value)
 
 

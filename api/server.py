@@ -1,4 +1,5 @@
-"""Runs the application under uvicorn. One thing to know: on a signal, running requests are finished first."""
+"""Runs the application under uvicorn. One thing to know: on a signal, running requests are finished first, and streams
+are ended so that their clients connect anew."""
 
 from __future__ import annotations
 
@@ -7,12 +8,16 @@ import contextlib
 import logging
 import socket
 import sys
+from typing import Any, Literal
 
 import uvicorn
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.orjson import OrjsonFormatter
+from starlette.applications import Starlette
 
 from api.app import create_app
+from api.http import MAX_BODY
+from api.streams import Streams
 from core.database import Database
 from core.errors import StartupError
 from core.identifiers import mask_text
@@ -21,8 +26,11 @@ from core.settings import Settings
 
 GRACE_SECONDS = 20
 BACKLOG = 2048
-QUIET = ("alembic", "aiosqlite")
-"""Loggers heard from WARNING on alone, whatever the level: below it they tell what statements are called with."""
+UNREAD_MILLISECONDS = 60_000
+"""After which the kernel gives up on a peer that takes nothing of what was sent (Linux)."""
+QUIET = ("alembic", "aiosqlite", "httpx", "httpcore")
+"""Loggers heard from WARNING on alone, whatever the level: below it they tell what statements are called with, and what
+addresses are asked, which for WeChat hold a secret."""
 
 
 class MaskingFormatter(OrjsonFormatter):
@@ -53,6 +61,61 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class Server(uvicorn.Server):
+    """Uvicorn, ending what would never end by itself before it waits for the rest."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, then all else."""
+        await self._streams.close()
+        await super().shutdown(sockets)
+
+
+def server_of(app: Starlette, *, lifespan: Literal["on", "off"] = "on") -> Server:
+    """A server for the application; `lifespan="off"` where somebody else opens and closes it."""
+    try:
+        from api.slow_clients import HttpProtocol, WebSocketProtocol
+    except ImportError:  # without httptools there is no patience to limit
+        chosen: dict[str, Any] = {}
+    else:
+        chosen = {"http": HttpProtocol, "ws": WebSocketProtocol}
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=BACKLOG,
+        server_header=False,
+        ws_max_size=MAX_BODY,
+        # Messages are small, and what is compressed beside a secret tells of it by its length.
+        ws_per_message_deflate=False,
+        **chosen,
+    )
+    return Server(config, app.state.streams)
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """A socket to serve on; port 0: any that is free.
+
+    Raises:
+        StartupError: the port is taken.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # handed on to each connection
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StartupError(f"无法监听 {host}:{port}({error.strerror})。请换一个端口,或先停止占用它的程序。") from None
+    return listener
+
+
 async def _check_database(settings: Settings) -> None:
     database = Database(settings.database_url)
     try:
@@ -71,23 +134,8 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     configure_logging(settings.log_level)
     app = create_app(settings)
     asyncio.run(_check_database(settings))
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        raise StartupError(f"无法监听 {host}:{port}({error.strerror})。请换一个端口,或先停止占用它的程序。") from None
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        backlog=BACKLOG,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    listener = listen_on(host, port)
+    server = server_of(app)
     with contextlib.suppress(KeyboardInterrupt):  # asked to stop, and stopped
         server.run(sockets=[listener])
     if not server.started:

@@ -172,7 +172,7 @@ class StatisticsQueries:
         context, state = info.context, info.context.state
         key, on = key_of(subject_id, "CreditSubject"), day_of(context.now)
         if not 1 <= len(field) <= LONGEST_FIELD:
-            raise BadInput(f"field 应为 1 至 {LONGEST_FIELD} 个字符的领域代码。")
+            raise BadInput(f"field 应为 1 至 {LONGEST_FIELD} 个字符的领域代码。请改正后重试。")
         async with state.database.transaction() as connection:
             principal = await context.principal(connection)
             row = (

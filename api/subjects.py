@@ -27,6 +27,7 @@ from api.records import RecordFields
 from api.registered import SubjectEnd, end_of
 from api.scalars import SubjectKind
 from api.scores import Known, Score, score_of
+from api.wallet import WalletFields
 from core.errors import ExpectedError
 from partners import catalogue
 from partners.next_steps import in_words, next_step
@@ -80,7 +81,7 @@ class BenefitConnection:
 
 
 @strawberry.type(description="A credit subject as it sees itself.", directives=access(SUBJECT))
-class CreditSubject(RecordFields, NoticeFields, OrderFields, LoanFields, Node):
+class CreditSubject(RecordFields, NoticeFields, OrderFields, LoanFields, WalletFields, Node):
     """The citizen, or the enterprise an agent acts for."""
 
     held: strawberry.Private[SubjectStanding]

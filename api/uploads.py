@@ -24,6 +24,7 @@ from starlette.responses import Response, StreamingResponse
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
+from api.identity.holding import signed_in
 from api.limits import Limits
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated
@@ -71,7 +72,7 @@ class Uploads:
     async def _answered(self, request: Request, act: Any) -> Response:
         try:
             now = self._state.clock()
-            claims = self._tokens.signed_in(request.headers.get("authorization"), now=now.timestamp())
+            claims = await signed_in(self._state, self._tokens, request.headers.get("authorization"), now=now)
             if claims is None:
                 raise Unauthenticated
             if claims.role is not Role.PROVIDER:

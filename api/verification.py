@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic
 from typing import Annotated
 
 import strawberry
@@ -11,6 +12,7 @@ from api.context import Context, Info
 from api.errors import Problem
 from api.ids import key_of, public_id, uuid_of
 from api.mutations import mutation
+from api.pacing import until_the_grid
 from api.permissions import PARTNER, SUBJECT, access
 from api.scalars import Fen, Outcome
 from core.errors import BadInput, ExpectedError, Forbidden
@@ -195,6 +197,7 @@ class VerificationMutations:
     @mutation(description="Does this benefit apply to whoever shows this code?", to=PARTNER)
     async def verify_credit_code(self, info: Info, input: VerifyCreditCodeInput) -> VerifyCreditCodeResult:  # noqa: A002
         """One transaction: decision, access log, audit and recorded answer."""
+        began = monotonic()
         context, state = info.context, info.context.state
         scan = Scan(
             request_id=checked_text("requestId", input.request_id, LONGEST_REQUEST_ID),
@@ -218,6 +221,7 @@ class VerificationMutations:
             )
         if isinstance(answer, answers.Problem):
             return Problem(code=answer.code, message=answer.message)
+        await until_the_grid(began)
         return Verification(
             id=strawberry.ID(public_id("Verification", answer.id)),
             outcome=answer.outcome,

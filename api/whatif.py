@@ -137,7 +137,7 @@ def _fact(given: WhatIfFactInput) -> Any:
     if given.industries is None:
         return None if given.value is None else number_text(_number(given.value, f"facts.{given.name} "))
     if given.value is not None:
-        raise BadInput(f"facts.{given.name[:60]} 的 value 与 industries 只能填一个。")
+        raise BadInput(f"facts.{given.name[:60]} 的 value 与 industries 只能填一个。请删去其中之一。")
     return [
         {
             "industry": one.industry,

@@ -70,7 +70,7 @@ class CaseSummaryEdge:
 
 
 @strawberry.type(description="Open cases by deadline (Relay), with what is pressing.", directives=access(OFFICERS))
-class CaseWorklist:
+class CaseWorklistConnection:
     """A provider's own account sees what is routed to its body."""
 
     edges: list[CaseSummaryEdge] = strawberry.field(description="The page.")
@@ -141,7 +141,7 @@ class WorklistQueries:
         due: DueGiven = CaseDue.ALL,
         kind: KindGiven = None,
         place: PlaceGiven = None,
-    ) -> CaseWorklist:
+    ) -> CaseWorklistConnection:
         """What has run out is noted before it is shown."""
         context, size = info.context, page_size(first)
         await look_for_overdue(context.state, now=context.now)
@@ -164,7 +164,7 @@ class WorklistQueries:
             )  # fmt: skip
             edges.append(CaseSummaryEdge(cursor=cursor_of(f"{row.due_on or NO_TERM}/{row.id}"), node=node))
         found = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
-        return CaseWorklist(edges=edges, page_info=found, due_today=counts.due_today, overdue=counts.overdue)
+        return CaseWorklistConnection(edges=edges, page_info=found, due_today=counts.due_today, overdue=counts.overdue)
 
     @strawberry.field(
         description="A case, opened; its subject finds this in its log. Null where it is not the officer's.",

@@ -29,6 +29,7 @@ from benchmarks.load import Measured, WrongAnswer, ask, measure
 from benchmarks.population import bench_population
 from benchmarks.processes import ENTRANTS, OURS, Running, cores, on_cores, start
 from benchmarks.profiling import profile
+from benchmarks.reasons import bench_reasons
 from benchmarks.redeem import bench_redeem
 from benchmarks.report import cost_table, speed_table, targets_met
 from benchmarks.wire import Ask, Dialect
@@ -185,6 +186,7 @@ APART: Mapping[str, Callable[..., bool]] = {
     "intake": bench_intake,
     "offers": bench_offers,
     "population": bench_population,
+    "reasons": bench_reasons,
     "redeem": bench_redeem,
 }
 """What is measured without a running server."""

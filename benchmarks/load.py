@@ -105,7 +105,8 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def _drive(port: int, requests: Iterator[bytes], answered: Answered, *, connections: int) -> None:
+async def drive(port: int, requests: Iterator[bytes], answered: Answered, *, connections: int) -> None:
+    """Send requests over so many connections until there are no more, or `answered` has had enough."""
     loop = asyncio.get_running_loop()
     opened = [
         await loop.create_connection(lambda: _Connection(requests, answered), "127.0.0.1", port)
@@ -127,7 +128,7 @@ async def ask(port: int, *asked: Ask) -> list[bytes]:
         bodies.append(body)
         return True
 
-    await _drive(port, iter([one.raw() for one in asked]), answered, connections=1)
+    await drive(port, iter([one.raw() for one in asked]), answered, connections=1)
     return bodies
 
 
@@ -163,7 +164,7 @@ async def measure(
                 last = now
         return now < end
 
-    await _drive(port, requests, answered, connections=connections)
+    await drive(port, requests, answered, connections=connections)
     used_after, measured.load_seconds = processor_time(), process_time() - load_before
     if used_before is not None and used_after is not None:
         measured.server_seconds = used_after - used_before

@@ -14,28 +14,14 @@ import click
 from cli.output import WrongUse
 from cli.starting import importing
 from core.errors import ExpectedError
+from demo.roles import LATER_SECTORS, ROLES, SECTORS
 
 if TYPE_CHECKING:
     from core.settings import Settings
 
+__all__ = ["SECTORS", "demo", "demo_token"]
 HOST = "127.0.0.1"
 LIFETIME = timedelta(hours=12)
-FIRST_SECTORS = ("bank", "hospital", "scenic")
-LATER_SECTORS = ("parking", "hotel", "property", "transport", "hall", "household", "elder-care", "shop", "park")
-SECTORS = (*FIRST_SECTORS, *LATER_SECTORS)
-ROLES = (
-    "citizen",
-    "enterprise",
-    *FIRST_SECTORS,
-    "operator",
-    "reviewer",
-    "auditor",
-    "provider",
-    "clerk",
-    "representative",
-    "agency",
-    *LATER_SECTORS,
-)
 DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="演示数据文件夹,默认为当前目录下的 var。"
 )
@@ -112,34 +98,12 @@ def demo_token(role: str, n: int, data: Path | None) -> None:
 
 
 async def _accounts(settings: Settings, role: str) -> list[tuple[str, str]]:
-    """The accounts a role's numbers stand for, with their role: one for each partner of a sector, by partner id."""
-    from sqlalchemy import func, select
-
+    """The accounts a role's numbers stand for, with their role."""
     from cli.deployment import open_database
-    from partners.accounts import Role
-    from partners.onboarding.tables import partner_keys
-    from partners.tables import accounts, partners
+    from demo.choosing import accounts_of
 
-    is_no_key = accounts.c.id.not_in(select(partner_keys.c.account))
-    if role in SECTORS:
-        account = func.min(accounts.c.id)
-        statement = (
-            select(account, accounts.c.role)
-            .join(partners, partners.c.id == accounts.c.partner_id)
-            .where(partners.c.sector == role, accounts.c.role == Role.PARTNER.value)
-            .where(is_no_key)
-            .group_by(accounts.c.partner_id, accounts.c.role)
-            .order_by(accounts.c.partner_id)
-        )
-    else:
-        wanted = Role.AGENT if role == "enterprise" else Role(role)
-        statement = (
-            select(accounts.c.id, accounts.c.role)
-            .where(accounts.c.role == wanted.value, is_no_key)
-            .order_by(accounts.c.subject_id, accounts.c.partner_id, accounts.c.id)
-        )
     async with open_database(settings) as database, database.reading() as connection:
-        return [(row[0], row[1]) for row in await connection.execute(statement)]
+        return [(row.id, row.role) for row in await accounts_of(connection, role)]
 
 
 def _check_port(port: int) -> None:

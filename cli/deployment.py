@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from core.settings import Settings, is_configured, read_settings
 
 if TYPE_CHECKING:
     from core.database import Database
+    from core.news import News
 
 
 def deployment(data: Path | None) -> Settings:
@@ -29,18 +30,27 @@ def deployment(data: Path | None) -> Settings:
 
 @asynccontextmanager
 async def open_database(settings: Settings, *, patience: float | None = 10) -> AsyncIterator[Database]:
-    """The deployment's database, its rows readable with the deployment's keys.
+    """The deployment's database, its rows readable with the deployment's keys. What is written is told to whoever
+    listens at the servers, where there is a Redis to tell them by.
 
     Raises:
         StartupError: its schema is not the newest, or the key file is missing or broken.
     """
+    from core.cache import open_cache
     from core.database import Database
     from core.keys import load_keys
     from core.migrations import check_current
 
-    database = Database(settings.database_url, keys=load_keys(settings.keys_file), patience=patience)
-    try:
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url, keys=load_keys(settings.keys_file), patience=patience)
+        stack.push_async_callback(database.close)
         await check_current(database)
+
+        def tell(news: Sequence[News]) -> None:
+            cache = open_cache(settings.redis_url)  # once, and only where there is news: it is slow to import
+            cache.publish(news)
+            stack.push_async_callback(cache.close)
+            database.publish = cache.publish
+
+        database.publish = tell if settings.redis_url else None
         yield database
-    finally:
-        await database.close()

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from core.news import Fanout, News, joined
+from core.news import Fanout, News, Texts, joined
+
+
+class Draw(NamedTuple):
+    """What a bucket gave, and what is left in it."""
+
+    given: int
+    left: float
 
 
 class Cache(Protocol):
@@ -25,11 +32,15 @@ class Cache(Protocol):
         """
         ...
 
-    def publish(self, news: Sequence[News]) -> None:
-        """Tell whoever listens, here or in another process; nobody is waited for, and it may be lost."""
+    async def draw(self, bucket: str, *, wanted: int, per_second: float, burst: int) -> Draw:
+        """Like `take`, telling what is left as well."""
         ...
 
-    def listen(self, *topics: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+    def publish(self, news: Sequence[News]) -> None:
+        """Tell whoever listens, here or in another process, each once and in order; nobody is waited for."""
+        ...
+
+    def listen(self, *topics: str) -> AbstractAsyncContextManager[Texts]:
         """What is said on these topics from now on (`news.Fanout.listen`)."""
         ...
 
@@ -38,7 +49,7 @@ class Cache(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give connections back."""
+        """Tell what is still to be told, for a moment, and give connections back."""
         ...
 
 
@@ -52,6 +63,10 @@ class LocalCache:
 
     async def take(self, bucket: str, *, wanted: int, per_second: float, burst: int) -> int:
         """See `Cache.take`."""
+        return (await self.draw(bucket, wanted=wanted, per_second=per_second, burst=burst)).given
+
+    async def draw(self, bucket: str, *, wanted: int, per_second: float, burst: int) -> Draw:
+        """See `Cache.draw`."""
         now = self._clock()
         level, since = self._buckets.pop(bucket, (float(burst), now))
         level = min(float(burst), level + max(0.0, now - since) * per_second)
@@ -59,13 +74,13 @@ class LocalCache:
         self._buckets[bucket] = (level - given, now)
         if len(self._buckets) > self._capacity:
             self._buckets.popitem(last=False)
-        return given
+        return Draw(given, level - given)
 
     def publish(self, news: Sequence[News]) -> None:
         """See `Cache.publish`."""
         self._fanout.spread(joined(news))
 
-    def listen(self, *topics: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+    def listen(self, *topics: str) -> AbstractAsyncContextManager[Texts]:
         """See `Cache.listen`."""
         return self._fanout.listen(*topics)
 

@@ -264,10 +264,12 @@ async def _settled(
     """Keep the audit rows of a block that went through, and tell its news. After one that failed nobody knows which of
     its rows were written, so the connection begins another chain."""
     held: Carried | None = None
+    news: list[News] = []
     try:
         async with taken as connection:
             held = carried(connection)
-            held.news.clear()
+            # A list of its own: by the time this block is settled, the connection may be another one's.
+            held.news = news = []
             yield connection
     except BaseException:
         if held is not None and held.trail is not None and held.trail.is_pending:
@@ -275,8 +277,8 @@ async def _settled(
         raise
     if held is not None and held.trail is not None:
         held.trail.is_pending = False
-    if held is not None and held.news and publish is not None:
-        publish(tuple(held.news))
+    if news and publish is not None:
+        publish(news)
 
 
 async def _discard(connection: AsyncConnection) -> None:

@@ -32,7 +32,10 @@ from core.errors import StartupError
 
 log = logging.getLogger("xinyi.keys")
 
-SigningPurpose = Literal["bearer", "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement"]
+SigningPurpose = Literal[
+    "bearer", "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement", "offline",
+    "credential", "presentation",
+]  # fmt: skip
 SealingPurpose = Literal["code", "seal"]
 HashingPurpose = Literal["lookup", "body", "pseudonym", "integrity"]
 SecretPurpose = SealingPurpose | HashingPurpose
@@ -43,7 +46,8 @@ SEALING: tuple[SealingPurpose, ...] = get_args(SealingPurpose)
 SECRET: tuple[SecretPurpose, ...] = (*SEALING, *get_args(HashingPurpose))
 SUITES: tuple[Suite, ...] = get_args(Suite)
 PUBLIC: tuple[SigningPurpose, ...] = (
-    "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement",
+    "receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement", "offline",
+    "credential", "presentation",
 )  # fmt: skip
 """Purposes whose signatures others check."""
 SEALING_BYTES = {"A256GCM": 32, "SM4-GCM": 16}

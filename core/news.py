@@ -1,6 +1,6 @@
 """Telling whoever listens that something was written. One thing to know: news leaves after the commit it speaks of and
-says only where to look, so whoever hears it reads the database, with the rights he has at that moment; news may be lost
-(a cache that is down, a process that ends), so nothing that must not be lost rests on it.
+says only where to look, so whoever hears it reads the database, with the rights he has at that moment. News may be lost
+(a cache that is down, a listener that is slow); then those who listen are told that some may be missing.
 """
 
 from __future__ import annotations
@@ -19,57 +19,87 @@ class News(NamedTuple):
     text: str
 
 
+CATALOGUE = "catalogue"
+"""The topic of reference data: partners, offers, models."""
+CHANGED = "changed"
+"""The text there."""
+BENEFITS = "benefits"
+"""The text, on a subject's topic, that its benefits may have changed."""
+GAP = ""
+"""The text that stands for news that may be missing: whoever hears it looks for what is new himself."""
 MOST_WAITING = 100
-"""Pieces of news that a slow listener may let lie; with more it has missed some, and is told so by the end."""
+"""Pieces of news that a slow listener may let lie; with more, all of them become one `GAP`."""
+
+
+def of_subject(subject_id: int) -> str:
+    """The topic of one subject."""
+    return f"subject:{subject_id}"
+
+
+def of_partner(partner_id: int) -> str:
+    """The topic of one partner."""
+    return f"partner:{partner_id}"
+
+
+class Texts(AsyncIterator[str]):
+    """What is said on some topics, in order and without end. Waiting for the next one may be broken off and taken up
+    again; nothing is lost by it."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+
+    async def __anext__(self) -> str:
+        return await self._waiting.get()
+
+    def add(self, text: str) -> None:
+        """Lay a text behind the others."""
+        if self._waiting.qsize() >= MOST_WAITING:
+            text = GAP
+        if text == GAP:
+            self.drop()  # whoever looks for what is new finds what these speak of too
+        self._waiting.put_nowait(text)
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
 
 
 class Fanout:
     """Brings news to the listeners of this one process."""
 
     def __init__(self) -> None:
-        self._listeners: dict[str, set[asyncio.Queue[str | None]]] = defaultdict(set)
-
-    def has_listeners(self, topic: str) -> bool:
-        """Whether anybody of this process listens to a topic."""
-        return topic in self._listeners
+        self._listeners: dict[str, set[Texts]] = defaultdict(set)
 
     def spread(self, news: Iterable[News]) -> None:
         """Hand news to whoever listens; nobody is waited for."""
         for topic, text in news:
-            for queue in tuple(self._listeners.get(topic, ())):
-                if queue.qsize() < MOST_WAITING:
-                    queue.put_nowait(text)
-                else:
-                    self._leave(topic, queue)
-                    queue.put_nowait(None)
+            for texts in self._listeners.get(topic, ()):
+                texts.add(text)
+
+    def tell_gap(self) -> None:
+        """Tell everybody that news may be missing."""
+        for texts in set[Texts]().union(*self._listeners.values()):
+            texts.add(GAP)
 
     @asynccontextmanager
-    async def listen(self, *topics: str) -> AsyncIterator[AsyncIterator[str]]:
-        """The texts said on these topics as long as the block runs; they end where the listener was too slow."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
+    async def listen(self, *topics: str) -> AsyncIterator[Texts]:
+        """What is said on these topics as long as the block runs."""
+        texts = Texts()
         for topic in topics:
-            self._listeners[topic].add(queue)
+            self._listeners[topic].add(texts)
         try:
-            yield _texts(queue)
+            yield texts
         finally:
             for topic in topics:
-                self._leave(topic, queue)
-
-    def _leave(self, topic: str, queue: asyncio.Queue[str | None]) -> None:
-        held = self._listeners.get(topic)
-        if held is not None:
-            held.discard(queue)
-            if not held:
-                del self._listeners[topic]
+                held = self._listeners[topic]
+                held.discard(texts)
+                if not held:
+                    del self._listeners[topic]
 
     def __len__(self) -> int:
         """How many topics are listened to."""
         return len(self._listeners)
-
-
-async def _texts(queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
-    while (text := await queue.get()) is not None:
-        yield text
 
 
 def joined(news: Sequence[News]) -> list[News]:

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Requests a second that one account may make in the long run."""
     rate_burst: int = Field(default=1000, ge=1)
     """Requests that one account may make at once."""
+    request_seconds: float = Field(default=10, gt=0, le=300)
+    """Seconds after which an answer is given up."""
     offers_per_person: int = Field(default=5, ge=1)
     """How many of its offers a partner may ask about one person within ten minutes."""
     sandbox_database_url: str | None = None
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     """The sandbox's own key file, made if absent; by default beside the other one, `sandbox-` before its name."""
     issuers: Path | None = None
     """The file that says who may push results, of which models and for which places; without it nobody may."""
+    providers: Path | None = None
+    """The file that says through whom people sign in (OpenID Connect, WeChat); without it only keys and tokens do."""
     upstream_url: str | None = None
     """Where corrected results are sent; without it they wait in the outbox."""
     receivers: Annotated[Mapping[str, str], NoDecode] = {}

@@ -22,6 +22,9 @@ TYP: dict[SigningPurpose, str] = {
     "report": "xinyi-report+jwt",
     "webhook": "xinyi-webhook+jwt",
     "settlement": "xinyi-settlement+jwt",
+    "offline": "xinyi-offline+jwt",
+    "credential": "dc+sd-jwt",
+    "presentation": "oauth-authz-req+jwt",
 }
 MAX_LENGTH = 8192
 """Longest token looked at; a proof may be longer and says so itself."""
@@ -100,5 +103,5 @@ def verify(keys: Keys, purpose: SigningPurpose, token: str, *, max_length: int =
     try:
         jwt.decode(token, key.public_key, algorithms=["EdDSA"], options=_SIGNATURE_ONLY)
     except jwt.PyJWTError:
-        raise SignatureInvalid("签名与内容不符:内容或签名被改动过。") from None
+        raise SignatureInvalid("签名与内容不符:内容或签名被改动过。请提供未经改动的原文。") from None
     return claims

@@ -17,6 +17,8 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import announce
+from core.news import CATALOGUE, CHANGED
 from legal.deniability import Crowd
 from legal.effects import Effect
 from legal.guard import KindLimits, Refusal, check_offer
@@ -178,8 +180,9 @@ async def catalogue_version(connection: AsyncConnection) -> int:
 
 
 async def bump_catalogue(connection: AsyncConnection) -> None:
-    """Tell all processes, by way of the database, that reference data has changed."""
+    """Tell all processes, by way of the database, that reference data has changed; and whoever listens."""
     await connection.execute(update(catalogue_state).values(version=catalogue_state.c.version + 1))
+    announce(connection, CATALOGUE, CHANGED)
 
 
 def baseline_of(row: Any) -> Baseline:

@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
+from core.database import announce
 from core.errors import ExpectedError
 from core.identifiers import new_id
 from core.keys import Keys
+from core.news import of_subject
 from core.statements import PreparedInserts
 from partners.answers import Problem, Request, RequestConflict, answer_row
 from partners.catalogue import Offer
@@ -163,6 +165,7 @@ async def write_decision(
         detail = {"subject": code.subject_id, "fault": str(fault)}
         alarm = {"id": new_id(), "at": now, "kind": "SUBJECT_DATA_FAULT", "partner_id": None, "detail": detail}
         await _DECISION_WITH_ALARM.run(connection, decided, seen, entry, alarm, answered)
+    _tell_subject(connection, seen)
     return Verification(verification_id, outcome, benefit, receipt, expires_at)
 
 
@@ -188,7 +191,12 @@ async def write_refusal(
     entry = await _audit_entry(connection, asked, owner, content)
     seen = _access_event(asked, owner) | {"problem": answer.code}
     await (_CONFLICT if is_conflict else _REFUSAL).run(connection, seen, entry, *answered)
+    _tell_subject(connection, seen)
     return answer
+
+
+def _tell_subject(connection: AsyncConnection, seen: dict[str, Any]) -> None:
+    announce(connection, of_subject(seen["subject_id"]), f"scan:{seen['id']}")
 
 
 async def _audit_entry(

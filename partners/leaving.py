@@ -16,6 +16,8 @@ from partners.lending.applying import note
 from partners.lending.tables import loan_applications
 from partners.lending.workflow import BEGINS, LoanAction, LoanState, Side
 from partners.lending.workflow import stands_in as loans_in
+from partners.offline.issuing import end_passes
+from partners.offline.tables import offline_choices
 from partners.orders.steps import NOT_CONFIRMED, give_use_back, take_step
 from partners.orders.tables import orders
 from partners.orders.workflow import OrderState
@@ -55,7 +57,8 @@ async def _let_go(connection: AsyncConnection, subject_id: int, *, actor: str, n
         connection, subject_id, BEGINS[Side.APPLICANT, LoanAction.WITHDRAW], actor=actor, act="withdrawLoan", now=now
     )
     gone = {"loan_applications": withdrawn, "orders": await _drop_unconfirmed(connection, subject_id, actor, now)}
-    for table in (notices, benefit_news, benefit_watches):
+    await end_passes(connection, subject_id, now=now)
+    for table in (notices, benefit_news, benefit_watches, offline_choices):
         gone[str(table.name)] = await taken(connection, table, table.c.subject_id == subject_id)
     return gone
 

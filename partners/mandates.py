@@ -83,7 +83,7 @@ async def check_own_account(connection: AsyncConnection, account: str) -> None:
         Forbidden: the account is a mandate's or an assisted session's.
     """
     if await acting_as(connection, account) is not None:
-        raise Forbidden("代办账号不能办理此事,须由本人(或经审核人员)办理。")
+        raise Forbidden("代办账号不能办理此事。请由本人(或经审核人员)办理。")
 
 
 async def grant_mandate(
@@ -269,14 +269,14 @@ async def _check_grantor(
     """The subject itself; for a company also an operator; for a person who cannot, a reviewer with the document."""
     if principal.role in _SUBJECT_ROLES:
         if principal.subject_id != subject.id:
-            raise Forbidden("只能为本人(本单位)授权代办。")
+            raise Forbidden("只能为本人(本单位)授权代办。请改正委托人。")
         await check_own_account(connection, principal.account)
         if is_minor(subject.birth_on, on=day_of(now)) or kind is MandateKind.GUARDIAN:
             raise MandateRefused("监护关系和未成年人的代办,须由审核人员凭证明文件登记。请到服务窗口办理。")
         return
     is_company = subject.kind == SubjectKind.ENTERPRISE.value
     if principal.role is not Role.REVIEWER and not (principal.role is Role.OPERATOR and is_company):
-        raise Forbidden("自然人的代办只能由本人授权,或由审核人员凭证明文件登记。")
+        raise Forbidden("自然人的代办只能由本人授权,或由审核人员凭证明文件登记。请由本人办理,或到服务窗口办理。")
 
 
 def _check_term(subject: Row[Any], kind: MandateKind, ends_on: date, *, on: date) -> None:
@@ -287,7 +287,7 @@ def _check_term(subject: Row[Any], kind: MandateKind, ends_on: date, *, on: date
         if kind is not MandateKind.GUARDIAN:
             raise MandateRefused("未成年人只能由监护人代办。请按监护人登记。")
         if ends_on > grown:
-            raise MandateRefused(f"被监护人于 {grown} 年满十八周岁,监护代办最晚到这一天为止。")
+            raise MandateRefused(f"被监护人于 {grown} 年满十八周岁,监护代办最晚到这一天为止。请改正终止日期。")
 
 
 async def _check_holder(
@@ -301,7 +301,7 @@ async def _check_holder(
     found = (await connection.execute(select(accounts).where(*own))).one_or_none()
     can = () if found is None or found.subject_id is None else _roles_for(kind)
     if found is None or Role(found.role) not in can or found.subject_id == subject.id:
-        raise MandateRefused("代办人账号不存在、已停用,或不能代办。代办人须用自己本人的账号。")
+        raise MandateRefused("代办人账号不存在、已停用,或不能代办。请核对账号;代办人须用自己本人的账号。")
     person = await read_subject(connection, found.subject_id)
     if person.ended_on is not None or is_minor(person.birth_on, on=day_of(now)):
         raise MandateRefused("代办人须是已成年的在册主体。请核对代办人账号。")
@@ -323,5 +323,5 @@ def check_account_id(account: str) -> str:
     """
     allowed = account.isascii() and account.replace("-", "").replace("_", "").isalnum()
     if not 1 <= len(account) <= 40 or not allowed or account.startswith(ACTING):
-        raise BadInput("账号编号须为 1 到 40 个字母、数字、- 或 _,且不能以 mandate- 或 assist- 开头。")
+        raise BadInput("账号编号须为 1 到 40 个字母、数字、- 或 _,且不能以 mandate- 或 assist- 开头。请改正后重试。")
     return account

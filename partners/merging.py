@@ -14,6 +14,8 @@ from partners.leaving import withdraw_loans
 from partners.lending.tables import loan_applications, loan_reports, loan_steps
 from partners.lending.workflow import LoanState
 from partners.notices import tell
+from partners.offline.issuing import forget_choices
+from partners.offline.tables import offline_passes, offline_uses
 from partners.orders.tables import order_steps, orders
 from partners.tables import (
     access_events,
@@ -24,6 +26,7 @@ from partners.tables import (
     redemptions,
     verifications,
 )
+from partners.wallet.tables import wallet_credentials
 from scoring.registry.subjects import Act
 
 _OF_VERIFICATIONS = (redemptions, orders, outcome_reports)
@@ -35,7 +38,8 @@ async def carry_over(connection: AsyncConnection, *, keep: int, drop: int, act: 
     await _end_applications(connection, keep=keep, drop=drop, act=act)
     await _move_uses(connection, keep=keep, drop=drop)
     await _move_loans(connection, keep=keep, drop=drop)
-    for table in (notices, access_events):
+    await forget_choices(connection, drop, now=act.now)
+    for table in (notices, access_events, wallet_credentials, offline_passes, offline_uses):
         await _rename(connection, table, keep=keep, drop=drop)
     await _move_watch(connection, keep=keep, drop=drop)
 

@@ -13,9 +13,11 @@ from sqlalchemy import and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
+from core.database import announce
 from core.errors import ExpectedError
 from core.identifiers import public_id
 from core.keys import Keys
+from core.news import BENEFITS, of_subject
 from partners.answers import Problem, Request, answer_once, body_hashes
 from partners.eligibility import Outcome
 from partners.limits import BUDGET
@@ -117,7 +119,7 @@ async def use_benefit(
     """
     row = await _verification(connection, partner_id=partner_id, verification_id=verification_id)
     if row.outcome != Outcome.BENEFIT_APPLIES.value:
-        raise NotRedeemable("这次核验的答复是标准服务,没有可核销的优惠。")
+        raise NotRedeemable("这次核验的答复是标准服务,没有可核销的优惠。请按标准服务办理。")
     if row.voided_at is not None:
         raise NotRedeemable("这次核验所用的密钥已报失,核验作废。请对方重新出示信用码,用新的密钥核验。")
     if row.expires_at <= now or row.lapsed:
@@ -146,6 +148,7 @@ async def use_benefit(
         await give_back(connection, offer_id=row.offer_id, holds=[(BUDGET, rest)])
     content = {"redemption": str(redemption.id), "verification": str(row.id), "amountFen": amount_fen}
     await audit.record(connection, at=now, actor=account, action=REDEEM, content=content, subject_id=row.subject_id)
+    announce(connection, of_subject(row.subject_id), BENEFITS)
     return redemption
 
 
@@ -222,6 +225,7 @@ async def release_verification(
         await audit.record(
             connection, at=now, actor=account, action=RELEASE, content=content, subject_id=row.subject_id
         )
+        announce(connection, of_subject(row.subject_id), BENEFITS)
         return Redemption(row.id, ended_at)
 
     return await _once(connection, request, act, now=now)
@@ -280,6 +284,7 @@ async def undo_redemption(
     await give_back(connection, offer_id=row.offer_id, holds=held_by(row, one=row.took_quota))
     content = {"redemption": str(row.id), "reason": reason}
     await audit.record(connection, at=now, actor=account, action=REVERSE, content=content, subject_id=row.subject_id)
+    announce(connection, of_subject(row.subject_id), BENEFITS)
     told = {"redemption": public_id("Redemption", row.id), "at": now.isoformat()}
     lane = f"subject:{row.subject_id}"
     await emit(connection, partner_id=partner_id, type="redemption.reversed", lane=lane, payload=told, now=now)

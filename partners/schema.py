@@ -3,12 +3,16 @@ renewal of keys go by it, so a table that is missing here would be missed by the
 
 from __future__ import annotations
 
+import partners.clients.tables
 import partners.lending.tables
+import partners.offline.tables
 import partners.onboarding.tables
 import partners.orders.tables
 import partners.sandbox.tables
+import partners.sessions.tables
 import partners.settlement.tables
 import partners.tables
+import partners.wallet.tables
 import partners.webhooks.tables  # noqa: F401
 import scoring.cases.tables
 import scoring.intake.tables

@@ -86,7 +86,7 @@ def _scan_statement() -> Select[Any]:
     mine = bindparam("subject", type_=BigInteger)
     answered = and_(
         answers.c.partner_id == accounts.c.partner_id,
-        answers.c.mutation == MUTATION,
+        answers.c.mutation == bindparam("mutation", MUTATION),
         answers.c.request_id == bindparam("request"),
     )
     used = and_(verifications.c.subject_id == mine, verifications.c.code_id == bindparam("code", type_=LargeBinary))
@@ -98,6 +98,7 @@ def _scan_statement() -> Select[Any]:
             earlier.c.at > bindparam("since", type_=Instant),
             earlier.c.partner_id == accounts.c.partner_id,
             earlier.c.offer_id != bindparam("offer", type_=BigInteger),
+            earlier.c.account.is_not(None),  # of an offline pass its partner has not heard yet
         )
         .scalar_subquery()
     )
@@ -144,11 +145,13 @@ async def verify_credit_code(
     verifier: Verifier,
     now: datetime,
     most_offers: int = MOST_OFFERS,
+    mutation: str = MUTATION,
 ) -> Verification | Problem:
     """Decide once about one code at one offer, on a connection of `Database.statements`.
 
-    `code` is what `codes.open_code` found in the scan. `catalogue` is the one in memory; `refresh` reads it again
-    where the database has a newer version.
+    `code` is what `codes.open_code` found in the scan, or what a wallet's credential stands for, whose answers are
+    recorded under another `mutation`. `catalogue` is the one in memory; `refresh` reads it again where the database has
+    a newer version.
 
     Raises:
         Unauthenticated, Forbidden: the account is no partner's.
@@ -160,6 +163,7 @@ async def verify_credit_code(
         rows: list[Any] = await READ_SCAN.all(
             connection,
             account=account,
+            mutation=mutation,
             request=scan.request_id,
             subject=code.subject_id if code else -1,
             code=code.id if code else b"",
@@ -176,7 +180,7 @@ async def verify_credit_code(
     if principal.partner_id is None:
         raise Forbidden
     body = {"code": scan.code, "offer": scan.offer_id, "clerk": scan.clerk, "site": scan.site}
-    request = Request(principal.partner_id, MUTATION, scan.request_id, body_hashes(verifier.keys, body))
+    request = Request(principal.partner_id, mutation, scan.request_id, body_hashes(verifier.keys, body))
     asked = Asked(account, request, scan, now)
     owner = code if row.kind is not None else None  # whose code it is, where that can be told
     try:
@@ -209,7 +213,7 @@ async def verify_credit_code(
                     connection, problem, subject_id=owner.subject_id, partner_id=request.partner_id, now=now
                 )
             return await write_refusal(connection, asked, problem, owner=owner)
-        standing, fault = await _standing(
+        standing, fault = await standing_towards(
             connection, rows, code=code, offer=offer, rivals=rivals, site=scan.site, lineage=lineage, now=now
         )
         reasons = why_not(offer, standing)
@@ -274,7 +278,7 @@ def check_offer(offer: Offer | None, *, on: date, partner_id: int) -> Offer:
     return offer
 
 
-async def _standing(
+async def standing_towards(
     connection: AsyncConnection,
     rows: Sequence[Any],
     *,
@@ -293,7 +297,7 @@ async def _standing(
     used = await _uses(connection, subject_id=code.subject_id, offers=judged, now=now)
     stored = await _stored_scores(connection, rows[0], subject_id=code.subject_id, offers=judged)
     found = [
-        await _towards(connection, rows, one, stored.get(one.model.id), code=code, lineage=lineage, now=now)
+        await apart_from_limits(connection, rows, one, stored.get(one.model.id), code=code, lineage=lineage, now=now)
         for one in judged
     ]
     fault = next((fault for _, fault in found if fault is not None), None)
@@ -348,7 +352,7 @@ async def _stored_scores(
     return found
 
 
-async def _towards(
+async def apart_from_limits(
     connection: AsyncConnection,
     rows: Sequence[Any],
     offer: Offer,

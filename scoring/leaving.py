@@ -20,7 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import day_of
+from core.database import announce
 from core.errors import ExpectedError
+from core.news import BENEFITS, of_subject
 from scoring.cases.tables import record_receivers
 from scoring.catalogue import Catalogue
 from scoring.consent.consents import ConsentFaulty, Move, State, consents_of, move_consent, state_of
@@ -45,6 +47,7 @@ ERASED = {
     "notices": "消息",
     "benefit_news": "可用优惠的查看结果",
     "benefit_watches": "新优惠提醒的设置",
+    "offline_choices": "离线使用的设置",
     "consents": "撤回的授权",
     "loan_applications": "撤回的贷款申请",
     "orders": "作废的待确认订单",
@@ -131,6 +134,7 @@ async def leave_scheme(
     await connection.execute(insert(departures).values(values))
     content = {"erased": erased, "tombstone": departure.tombstone}
     await audit.record(connection, at=now, actor=actor, action="leaveScheme", content=content, subject_id=subject_id)
+    announce(connection, of_subject(subject_id), BENEFITS)
     return departure
 
 

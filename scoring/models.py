@@ -27,7 +27,7 @@ class UnknownModel(ExpectedError):
 
     def __init__(self, model_id: str) -> None:
         shown = model_id[:60].encode(errors="backslashreplace").decode()
-        super().__init__(f"没有名为 {shown} 的评分模型。运行 xinyi models 可列出全部模型")
+        super().__init__(f"没有名为 {shown} 的评分模型。请运行 xinyi models 列出全部模型,再核对名称")
 
 
 class Models:

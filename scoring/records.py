@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import day_of
+from core.database import announce
 from core.errors import ExpectedError
 from core.integrity import is_intact, keys_of, reseal
 from core.keys import Keys
+from core.news import BENEFITS, of_subject
 from core.sealing import seal, unseal
 from scoring.cases.tables import record_receivers
 from scoring.outbox import enqueue
@@ -140,7 +142,7 @@ async def end_record(
     row = await _held(connection, subject_id, record_id)
     on = day_of(act.now)
     if has_ended(row, on=on):
-        raise RecordEnded("这条信用信息已经不再使用和公示,不需要再办理。")
+        raise RecordEnded("这条信用信息已经不再使用和公示,不需要再办理。请刷新列表。")
     values = {"removed_on": on, "removal": change, "suspended_at": None}
     await _change(connection, row, change=change, values=values, act=act)
 
@@ -240,6 +242,7 @@ async def _change(
         connection, at=act.now, actor=act.actor, action="changeRecord", content=content, subject_id=row.subject_id
     )
     await tell_receivers(connection, {(row.subject_id, row.id): document_of(new)}, change=change, now=act.now)
+    announce(connection, of_subject(row.subject_id), BENEFITS)
     await act.rescore(connection, row.subject_id)
 
 

@@ -314,7 +314,7 @@ def _identities(
             continue
         if canonical in seen:
             raise ResultsRefused(
-                f"第 {seen[canonical]} 行与第 {place} 行是同一主体。每批每个主体只能有一行,整批没有应用。"
+                f"第 {seen[canonical]} 行与第 {place} 行是同一主体。每批每个主体只能有一行。整批没有应用,请合并后重推。"
             )
         seen[canonical] = place
         found[place] = identity_hashes(keys, kind=SubjectKind(model.subject), number=canonical)

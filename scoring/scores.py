@@ -17,7 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import day_of
+from core.database import announce
 from core.integrity import RowChanged, is_intact, sealed
+from core.news import BENEFITS, of_subject
 from scoring.engine import NotAssessed, Record, Score, ScoreLine
 from scoring.inputs import Inputs, Origin, PushedResult, note_inputs, read_inputs, result_on
 from scoring.model import Model
@@ -244,6 +246,7 @@ async def refresh_many(
     await note_inputs(connection, {subject_id: known[subject_id] for subject_id in staying}, now=now)
     rows = [sealed(connection, scores, row) for subject_id in staying for row in made[subject_id]]
     if rows:
+        await _tell_changes(connection, rows)
         insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = insert(scores)
         again = {name: statement.excluded[name] for name in rows[0] if name not in ("subject_id", "model")}
@@ -251,6 +254,21 @@ async def refresh_many(
             statement.on_conflict_do_update(index_elements=["subject_id", "model"], set_=again), rows
         )
     return {key: [_as_score(row) for row in of_subject] for key, of_subject in made.items()}, faults
+
+
+_RESULT = (scores.c.points, scores.c.grade, scores.c.reason, scores.c.better_grade)
+
+
+async def _tell_changes(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Tell those whose score has another result than the one stored, or had none. The rows are not stored yet."""
+    theirs = scores.c.subject_id.in_({row["subject_id"] for row in rows})
+    stored = {
+        (row.subject_id, row.model): row[2:]
+        for row in await connection.execute(select(scores.c.subject_id, scores.c.model, *_RESULT).where(theirs))
+    }
+    for row in rows:
+        if stored.get((row["subject_id"], row["model"])) != tuple(row[column.name] for column in _RESULT):
+            announce(connection, of_subject(row["subject_id"]), BENEFITS)
 
 
 async def _taking_part(connection: AsyncConnection, subject_ids: Sequence[int], *, on: date) -> list[int]:

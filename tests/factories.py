@@ -241,11 +241,12 @@ class City:
     async def ask(
         self, query: str, variables: dict[str, Any] | None = None, *, by: str | None = None
     ) -> dict[str, Any]:
-        """The whole body of the answer."""
+        """The whole body of the answer, but for what it cost."""
         headers = {"authorization": f"Bearer {self.token(by)}"} if by else {}
         response = await self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         assert response.status_code == 200, response.text
         body: dict[str, Any] = response.json()
+        body.pop("extensions", None)
         return body
 
     async def do(self, query: str, *, by: str, **given: Any) -> dict[str, Any]:

@@ -32,6 +32,8 @@ CORRECT = """mutation ($input: CorrectResultInput!) { correctResult(input: $inpu
 LEAVES_AN_EVENT = {"verifyCreditCode", "requestConsent", "inspectionSuggestion", "correctResult"}
 """Fields by which others than the subject read or do something about one; each is tried below."""
 ABOUT_NOBODY_IN_PARTICULAR = {
+    # one's own sign-ins
+    "mySessions", "myLinkedIdentities", "endSession", "endAllSessions", "endLinkedIdentity",
     # partners on their way, their papers and keys; what a stolen one verified, by the redemptions' ids; alarms
     "membership", "partnerQueue", "partnerDocument", "doubtfulRedemptions", "alarms", "addPartnerDocument",
     "submitApplication", "movePartner", "registerPartnerKey", "revokePartnerKey", "reportStolenKey", "handleAlarm",
@@ -50,6 +52,8 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "reportLoan", "loanFigures",
     # one's own redemptions, by the verification's id, which was on the log
     "redeemBenefit", "releaseVerification", "reverseRedemption", "requestedConsents",
+    # what a wallet is asked, before anybody is; its answer is on the log (tests/test_wallet.py)
+    "presentationRequest", "createPresentationRequest",
     "labels", "registerLabels", "endLabel", "grantAccess", "revokeGrant", "requestGrant",
     "grantQueue",
     # partners, offers, models

@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 import yaml
 from back_office import INPUTS as OFFICE
@@ -26,15 +28,22 @@ from owed_and_lent import INPUTS as OWED_AND_LENT
 from owed_and_lent import file_orders_and_loans, order_or_loan_input
 from published import deliver_one_of_each
 from registered import file_registry, registry_input
+from sign_ins import SIGN_INS, sign_in_input
 from sqlalchemy import insert, select, update
 from stdnum.cn import uscc
+from subscribing import subscribed
+from wallets import Wallet, new_key
 from webhook_receivers import ACTS as WEBHOOK_ACTS
 from webhook_receivers import file_webhooks, webhook_input
 
 from api.ids import public_id
 from api.schema import SCHEMA
 from core.identifiers import new_id
-from partners.tables import baselines, catalogue_state, offers, partners
+from core.news import BENEFITS, News, of_partner, of_subject
+from partners.clients.documents import id_of
+from partners.orders.tables import orders
+from partners.tables import access_events, baselines, catalogue_state, offers, partners
+from scoring.cases.tables import cases
 from scoring.intake.rates import COUNTED
 from scoring.intake.tables import intake_batches, intake_counts
 from scoring.subjects import SubjectKind, subject_row
@@ -51,12 +60,15 @@ TABLE = yaml.safe_load(Path(__file__).with_name("authorisation.yaml").read_text(
 GROUPS: dict[str, list[str]] = TABLE["groups"]
 EVERYBODY = GROUPS["anyone"]
 COORDINATES = [(name, field) for name, row in TABLE["types"].items() for field in row["fields"]]
+HEARD = [(name, field) for name, field in COORDINATES if TABLE["types"][name]["through"].startswith("subscription")]
+READ = [one for one in COORDINATES if one not in HEARD]
 SUBJECTS = {"good": 1, "plain": 2, "firm": 8}
 NO_CASE = public_id("CreditCase", UUID(int=0))
 ARGUMENTS = {
     ("Query", "partnerDocument"): f'(id: "{public_id("PartnerDocument", PAPER)}")',
     ("Query", "doubtfulRedemptions"): f'(keyId: "{public_id("PartnerKey", STOLEN_KEY)}")',
     ("Query", "offerWork"): '(id: "T2ZmZXI6MQ==")',
+    ("Query", "nodes"): '(ids: ["T2ZmZXI6MQ=="])',
     ("Query", "statistics"): '(place: "hunan-shaoyang", model: "hunan-comprehensive", by: REGION)',
     ("Query", "findDuplicates"): '(place: "hunan-shaoyang")',
     ("Query", "creditCase"): f'(id: "{NO_CASE}")',
@@ -84,6 +96,9 @@ GIVE_CONSENT = "mutation ($input: GiveConsentInput!) { giveConsent(input: $input
 REQUEST_CONSENT = """mutation ($input: RequestConsentInput!) { requestConsent(input: $input) {
   ... on RequestedConsent { id } } }"""
 REQUEST_GRANT = "mutation ($input: RequestGrantInput!) { requestGrant(input: $input) { ... on Grant { id } } }"
+REGISTER_DOCUMENTS = """mutation ($input: RegisterDocumentsInput!) { registerDocuments(input: $input) {
+  ... on DocumentsChanged { changed } } }"""
+DOCUMENT = "query Mine { me { id } }"
 _NUMBERS = count(1)
 
 
@@ -101,23 +116,30 @@ async def shared(
         rate_per_second=100_000,
         files=str(path.with_name("files")),
     ) as opened:
-        await add_what_nobody_sees(opened)
-        await add_figures(opened)
-        await file_one_of_each(opened)
-        await deliver_one_of_each(opened)
-        await file_orders_and_loans(opened)  # before the firm is struck off
-        await file_registry(opened)
-        await file_back_office(opened)
-        await file_memberships(opened)
-        await file_webhooks(opened)
-        await work_on_offers(opened)
-        for person in SUBJECTS:
-            await opened.verify(await opened.code(person))
-            await opened.do(GIVE_CONSENT, by=person, **A_CONSENT)
-        await opened.do(REQUEST_GRANT, by="representative", **await given(opened, "requestGrant", "representative"))
-        for partner in GROUPS["partners"]:
-            await opened.do(REQUEST_CONSENT, by=partner, **await given(opened, "requestConsent", partner))
+        await fill(opened)
         yield opened
+
+
+async def fill(city: City) -> None:
+    """Something of everything, so that every field has what to answer with."""
+    await add_what_nobody_sees(city)
+    await add_figures(city)
+    await file_one_of_each(city)
+    await deliver_one_of_each(city)
+    await file_orders_and_loans(city)  # before the firm is struck off
+    await file_registry(city)
+    await file_back_office(city)
+    await file_memberships(city)
+    await file_webhooks(city)
+    await work_on_offers(city)
+    for person in SUBJECTS:
+        await city.verify(await city.code(person))
+        await city.do(GIVE_CONSENT, by=person, **A_CONSENT)
+    await Wallet(city, "good").fetch()
+    await city.do(REQUEST_GRANT, by="representative", **await given(city, "requestGrant", "representative"))
+    await city.do(REGISTER_DOCUMENTS, by="operator", **await given(city, "registerDocuments", "operator"))
+    for partner in GROUPS["partners"]:
+        await city.do(REQUEST_CONSENT, by=partner, **await given(city, "requestConsent", partner))
 
 
 async def add_what_nobody_sees(city: City) -> None:
@@ -189,6 +211,10 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             return {"consentId": done["id"]}
         case "issueCreditCode":
             return {"offerId": offer_id("museum")}
+        case "issueCredentials":
+            return {"offerId": offer_id("museum"), "keys": [new_key().export_public()]}
+        case "createPresentationRequest":
+            return request | {"offerId": offer_id(offer)}
         case "verifyCreditCode":
             return request | {"code": await city.code("good"), "offerId": offer_id(offer)}
         case "redeemBenefit":
@@ -234,6 +260,12 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             submitted = "mutation ($input: SubmitOfferInput!) { submitOffer(input: $input) { ... on Offer { id } } }"
             offer_ = await city.do(submitted, by="operator-2", **await given(city, "submitOffer", "operator-2"))
             return {"offerId": offer_["id"]}
+        case "registerDocuments":
+            return {"app": "mini-program", "manifest": orjson.dumps({id_of(DOCUMENT): DOCUMENT}).decode()}
+        case "retireDocuments":
+            return {"documentIds": ["sha256:" + "0" * 64]}
+        case "setFreeDocuments":
+            return {"partnerId": public_id("Partner", 2), "allowed": False, "reason": "改用登记的文档"}
         case "pushResults":
             nobody = {"subject": resident_id(date(1970, 1, 1), 7), "grade": "A", "resultOn": "2026-11-01"}
             return request | {"model": "xiangxinfen", "results": [nobody]}
@@ -302,6 +334,8 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
             return {"runId": public_id("ConformanceRun", UUID(int=0)), "step": "RECEIPTS", "verdict": "ABC"}
         case "unlawfulOffer":
             return {"offerId": public_id("Offer", 901)}
+    if what in SIGN_INS:
+        return await sign_in_input(city, what, actor)
     if what in JOINING:
         return await joining_input(city, what)
     if what in WEBHOOK_ACTS:
@@ -335,7 +369,7 @@ def test_every_field_of_the_schema_stands_in_the_table() -> None:
     assert served == set(COORDINATES)
 
 
-@pytest.mark.parametrize(("kind", "field"), COORDINATES, ids=lambda part: part)
+@pytest.mark.parametrize(("kind", "field"), READ, ids=lambda part: part)
 async def test_a_field_is_read_by_those_named_and_by_nobody_else(shared: City, kind: str, field: str) -> None:
     row = TABLE["types"][kind]
     allowed = GROUPS[row["fields"][field]]
@@ -358,6 +392,44 @@ async def test_a_field_is_read_by_those_named_and_by_nobody_else(shared: City, k
     assert any(seen) or row.get("sandbox"), "nobody ever got a value, so nothing was shown"
 
 
+async def news_of_everything(city: City) -> list[News]:
+    """What is told where something of each sort is written."""
+    told = [News(of_subject(SUBJECTS["good"]), BENEFITS), News(of_partner(1), f"event:order.created::{city.now}")]
+    told += [News(of_subject(row.subject_id), f"scan:{row.id}") for row in await city.rows(access_events)]
+    told += [News(of_subject(row.subject_id), f"case:{row.id}:1") for row in await city.rows(cases)]
+    for row in await city.rows(orders):
+        told += [News(topic, f"order:{row.id}:1") for topic in (of_subject(row.subject_id), of_partner(row.partner_id))]
+    return told + [News(of_partner(row.partner_id), f"offer:{row.id}:1") for row in await city.rows(offers)][:50]
+
+
+@pytest.mark.parametrize(("kind", "field"), HEARD, ids=lambda part: part)
+async def test_a_field_is_heard_by_those_named_and_by_nobody_else(shared: City, kind: str, field: str) -> None:
+    row = TABLE["types"][kind]
+    allowed = GROUPS[row["fields"][field]]
+    query, seen = row["through"].replace("FIELD", selection(kind, field)), []
+    told = await news_of_everything(shared)
+    for actor in EVERYBODY:
+        by = None if actor == "anonymous" else actor
+        async with subscribed(shared, query, by=by) as heard:
+            if actor not in allowed:
+                body = await heard.body()
+                assert body is not None
+                assert "data" not in body, (actor, body)
+                assert [error["extensions"] for error in body["errors"]] == [
+                    {"code": "UNAUTHENTICATED" if actor == "anonymous" else "FORBIDDEN"}
+                ]
+                assert await heard.body() is None
+                continue
+            shared.state.cache.publish(told)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    body = await heard.body()
+                    assert body is not None
+                    assert "errors" not in body, (actor, body)
+                    seen.append(f"'{field}'" in str(body["data"]))
+    assert any(seen), "nobody ever heard a thing, so nothing was shown"
+
+
 @pytest.mark.parametrize("target", TABLE["nodes"])
 async def test_node_is_null_for_whatever_the_caller_cannot_reach(shared: City, target: str) -> None:
     seers = TABLE["nodes"][target]
@@ -373,11 +445,13 @@ async def test_node_is_null_for_whatever_the_caller_cannot_reach(shared: City, t
             for number in (int(key), 987_654_321)
         ]
         found, never = answers
-        assert never.content == b'{"data":{"node":null}}'
+        assert never.json()["data"] == {"node": None}
+        assert "errors" not in never.json()
         if actor in (EVERYBODY if seers == "anyone" else seers):
-            assert found.json() == {"data": {"node": {"__typename": kind, "id": public_id(kind, int(key))}}}
+            assert found.json()["data"] == {"node": {"__typename": kind, "id": public_id(kind, int(key))}}
         else:
-            assert (found.status_code, found.content) == (never.status_code, never.content), actor
+            assert (found.status_code, found.json()["data"]) == (never.status_code, never.json()["data"]), actor
+            assert "errors" not in found.json()
 
 
 @pytest.mark.parametrize("actor", ["anonymous", "plain", "scenic", "operator", "auditor"])

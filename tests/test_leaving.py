@@ -20,6 +20,7 @@ from core.errors import Unavailable
 from core.integrity import sealed
 from partners.codes import issue_code
 from partners.lending.tables import loan_applications
+from partners.offline.tables import offline_choices
 from partners.tables import accounts, benefit_news, benefit_watches, notices
 from scoring.leaving import ERASED, KEPT
 from scoring.tables import (
@@ -72,6 +73,7 @@ async def settle(city: City) -> None:
         insert(loan_applications).values(subject_id=1, id=UUID(int=5), state="APPLIED", **asked),
         insert(benefit_watches).values(subject_id=1, switched_on_at=NOON),
         insert(benefit_news).values(subject_id=1, offer_id=1, available_since=NOON),
+        insert(offline_choices).values(subject_id=1, offer_id=1, on_since=NOON),
         insert(notices).values(subject_id=1, id=UUID(int=6), at=NOON, kind="new-benefit", text="有新的优惠"),
     )
     await propose(city)
@@ -98,6 +100,7 @@ async def test_leaving_erases_what_no_law_keeps_and_names_what_stays(city: City)
         "消息": 2,
         "可用优惠的查看结果": 1,
         "新优惠提醒的设置": 1,
+        "离线使用的设置": 1,
         "撤回的授权": 2,
         "撤回的贷款申请": 1,
         "作废的待确认订单": 1,
@@ -114,7 +117,8 @@ async def test_leaving_erases_what_no_law_keeps_and_names_what_stays(city: City)
     assert (row.subject_id, row.at, row.tombstone) == (1, city.now, left["tombstone"])
     assert row.erased == {"scores": 1, "score_inputs": 1, "credit_records": 1, "record_versions": 1,
                           "record_receivers": 1, "facts": 2, "notices": 2, "benefit_news": 1,
-                          "benefit_watches": 1, "consents": 2, "loan_applications": 1, "orders": 1}  # fmt: skip
+                          "benefit_watches": 1, "offline_choices": 1, "consents": 2, "loan_applications": 1,
+                          "orders": 1}  # fmt: skip
     assert len(await city.log("good")) == log, "who looked stays on the log"
     (entry,) = [one for one in await city.rows(audit_entries) if one.action == "leaveScheme"]
     assert (entry.actor, entry.subject_id) == ("good", 1)

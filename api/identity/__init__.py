@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from partners.accounts import Role
 
@@ -14,3 +15,5 @@ class Claims:
     account: str
     role: Role
     expires_at: int
+    session: UUID | None = None
+    """The sign-in it came from, which may have ended since; None for keys and demo tokens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from api.identity import Claims
 from core.errors import Unauthenticated
@@ -20,8 +20,17 @@ REMEMBERED_SECONDS = 60
 REMEMBERED_TOKENS = 10_000
 
 
-def issue_token(keys: Keys, *, issuer: str, account: str, role: Role, now: datetime, lifetime: timedelta) -> str:
-    """A bearer token for an account."""
+def issue_token(
+    keys: Keys,
+    *,
+    issuer: str,
+    account: str,
+    role: Role,
+    now: datetime,
+    lifetime: timedelta,
+    session: UUID | None = None,
+) -> str:
+    """A bearer token for an account, good no longer than the session it belongs to, if it belongs to one."""
     issued = int(now.timestamp())
     claims = {
         "iss": issuer,
@@ -32,6 +41,8 @@ def issue_token(keys: Keys, *, issuer: str, account: str, role: Role, now: datet
         "exp": issued + int(lifetime.total_seconds()),
         "jti": str(uuid4()),
     }
+    if session is not None:
+        claims["sid"] = str(session)
     return sign(keys, "bearer", claims)
 
 
@@ -68,7 +79,7 @@ class BearerTokens:
             return None
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("Authorization 头须为 Bearer 令牌。")
+            raise Unauthenticated("Authorization 头须为 Bearer 令牌。请改正后重试。")
         return self.check(token.strip(), now=now)
 
     def _check(self, token: str, now: float) -> Claims:
@@ -89,4 +100,8 @@ class BearerTokens:
             role = Role(claims.get("role", ""))
         except ValueError:
             raise Unauthenticated("令牌中的角色不存在。请重新登录。") from None
-        return Claims(claims["sub"], role, expires)
+        try:
+            session = UUID(claims["sid"]) if "sid" in claims else None
+        except (ValueError, TypeError, AttributeError):
+            raise Unauthenticated("令牌中的登录编号不对。请重新登录。") from None
+        return Claims(claims["sub"], role, expires, session)

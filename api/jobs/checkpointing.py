@@ -51,7 +51,7 @@ async def checkpoints(request: Request) -> Response:
     state: State = request.app.state.xinyi
     after = request.query_params.get("after", "0")
     if not (after.isascii() and after.isdecimal() and len(after) <= 18):
-        return PlainTextResponse("after 须为检查点的编号(非负整数)。\n", status_code=400)
+        return PlainTextResponse("after 须为检查点的编号(非负整数)。请改正后重试。\n", status_code=400)
     try:
         async with state.database.reading() as connection:
             found = await published_checkpoints(connection, after=int(after), most=AT_ONCE)

@@ -46,7 +46,7 @@ async def send_once(database: Database, keys: Keys, settings: Settings, *, now: 
         for name, address in addresses.items():
             if not address.startswith("https://"):
                 setting = "XINYI_UPSTREAM_URL" if name == UPSTREAM else f"XINYI_RECEIVERS 中 {name} 的地址"
-                raise StartupError(f"{setting} 须以 https:// 开头:发送的内容含身份信息。")
+                raise StartupError(f"{setting} 须以 https:// 开头:发送的内容含身份信息。请改正后重新启动。")
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
 
         async def deliver(parcel: Parcel) -> None:

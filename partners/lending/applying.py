@@ -136,7 +136,7 @@ def _checked_offer(offer: Offer | None, wish: Wish, subject: Any, rulebook: Rule
     if offer.subject_kind != subject.kind or offer.places.isdisjoint(rulebook.lineage(subject.place)):
         raise LoanRefused("这项产品面向另一类主体,或未对您所在地开放。请从您的优惠列表中选择。")
     if is_minor(subject.birth_on, on=on) or has_ended(subject, on=on):
-        raise LoanRefused("未满十八周岁或已注销的主体不能申请贷款。")
+        raise LoanRefused("未满十八周岁或已注销的主体不能申请贷款。登记有误的,请先更正。")
     if subject.kind == "person" and wish.product != FARMERS:
         raise LoanRefused(f"个人在这里只申请{FARMERS}。其他个人贷款请直接向银行申请。")
     stated = offer.details.get("product")

@@ -80,11 +80,13 @@ def check_draft(draft: OfferDraft, catalogue: Catalogue) -> None:
         raise BadInput(f"模型 {model.id} 没有等级 {draft.threshold}。可选:{'、'.join(g.code for g in model.grades)}。")
     unknown = [effect for effect in draft.effects if effect not in set(Effect)]
     if unknown or not draft.effects:
-        raise BadInput(f"优惠效果只能从下列增益中选一项以上:{'、'.join(Effect)}。不存在任何减损类效果。")
+        raise BadInput(
+            f"优惠效果只能从下列增益中选一项以上:{'、'.join(Effect)}。不存在任何减损类效果。请改正 effects。"
+        )
     if draft.payer not in PAYERS:
-        raise BadInput(f"费用承担方只能是:{'、'.join(sorted(PAYERS))}。")
+        raise BadInput(f"费用承担方只能是:{'、'.join(sorted(PAYERS))}。请改正 payer。")
     if draft.closes_on is not None and draft.closes_on <= draft.opens_on:
-        raise BadInput("结束日必须晚于开始日(结束日当天不再开放)。")
+        raise BadInput("结束日必须晚于开始日(结束日当天不再开放)。请改正后重试。")
     strangers = [place for place in draft.also_open_to if place not in rulebook.places]
     if strangers:
         raise BadInput(f"没有这些地方:{'、'.join(strangers)}。可选:{'、'.join(rulebook.places)}。")
@@ -96,7 +98,7 @@ def check_draft(draft: OfferDraft, catalogue: Catalogue) -> None:
 def _check_numbers(draft: OfferDraft) -> None:
     given = (draft.quota, draft.limit_per_person, *(limit.most for limit in draft.limits))
     if any(number is not None and number < 1 for number in given):
-        raise BadInput("名额和个人次数上限须为正整数;不限则留空。")
+        raise BadInput("名额和个人次数上限须为正整数。请改正后重试;不限则留空。")
     kinds = [(limit.scope, limit.period) for limit in draft.limits]
     if draft.quota is not None:
         kinds.append((Scope.OFFER, Period.EVER))

@@ -18,7 +18,9 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
+from core.database import announce
 from core.errors import ExpectedError, FourEyes
+from core.news import of_partner
 from legal.guard import Refusal
 from partners.catalogue import Catalogue, Offer, baseline_of, bump_catalogue, judged_offer, present_baseline
 from partners.offers.content import OfferDraft, content_of, draft_of, draft_of_row, offer_values
@@ -301,6 +303,8 @@ async def step(desk: Desk, offer_id: int, *, version: int, status: str, reason: 
     content = {"offer": offer_id, "version": version, "status": status}
     await audit.record(desk.connection, at=desk.now, actor=desk.actor, action="offer", content=content)
     await bump_catalogue(desk.connection)
+    owner = await desk.connection.scalar(select(offers.c.partner_id).where(offers.c.id == offer_id))
+    announce(desk.connection, of_partner(owner or 0), f"offer:{offer_id}:{number}")
 
 
 def content_in(version: Row[Any]) -> OfferDraft:

@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import start_of
+from core.database import announce
+from core.news import of_partner
 from partners.alarms import raise_alarm
 from partners.catalogue import Catalogue, Offer
 from partners.offers.life import Desk
@@ -57,6 +59,7 @@ async def tell_closed(desk: Desk, *, public_id: Callable[[int], str]) -> int:
             payload=payload,
             now=desk.now,
         )
+        announce(desk.connection, of_partner(offer.partner.id), f"offer:{offer.id}:closed-{desk.catalogue.on}")
     return len(fresh)
 
 

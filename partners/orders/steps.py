@@ -11,7 +11,9 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
+from core.database import announce
 from core.identifiers import public_id
+from core.news import BENEFITS, of_partner, of_subject
 from partners.orders.tables import order_steps, orders
 from partners.orders.workflow import OrderState
 from partners.redemption import AlreadyReversed, undo_redemption
@@ -64,10 +66,13 @@ async def note_step(
 ) -> None:
     """Append a step to an order that the caller has locked."""
     mine = (order_steps.c.subject_id == row.subject_id, order_steps.c.order_id == row.id)
-    last = await connection.scalar(select(func.max(order_steps.c.step)).where(*mine)) or 0
-    step = {"subject_id": row.subject_id, "order_id": row.id, "step": last + 1, "state": state.value}
+    number = (await connection.scalar(select(func.max(order_steps.c.step)).where(*mine)) or 0) + 1
+    step = {"subject_id": row.subject_id, "order_id": row.id, "step": number, "state": state.value}
     said = {"actor": actor, "at": now, "amount_fen": amount_fen, "reason": reason}
     await connection.execute(insert(order_steps).values(**step, **said))
+    for topic in (of_subject(row.subject_id), of_partner(row.partner_id)):
+        announce(connection, topic, f"order:{row.id}:{number}")
+    announce(connection, of_subject(row.subject_id), BENEFITS)  # one that is overdue closes paying later
 
 
 async def give_use_back(connection: AsyncConnection, row: Any, *, actor: str, reason: str, now: datetime) -> None:

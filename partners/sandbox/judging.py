@@ -86,7 +86,7 @@ def signed_in(facts: Facts) -> str:
 def benefit(facts: Facts) -> str:
     given = [one for one in facts.scans(persona=Persona.BENEFIT) if one.outcome == Outcome.BENEFIT_APPLIES.value]
     if not given:
-        return "还没有看到对 BENEFIT 人物的核验。"
+        return "还没有看到对 BENEFIT 人物的核验。请取其信用码核验一次。"
     used = any(done.id for one in given for done in facts.follows(one, REDEEM))
     return "" if used else "核验得到 BENEFIT_APPLIES 之后没有核销。请用该 verificationId 调用 redeemBenefit。"
 
@@ -95,7 +95,7 @@ def standard(facts: Facts) -> str:
     met = {one.persona for one in facts.scans() if one.outcome == Outcome.STANDARD_SERVICE.value}
     missing = [persona.value for persona in STANDARD if persona.value not in met]
     if missing:
-        return f"还没有看到对这些人物的核验:{'、'.join(missing)}。"
+        return f"还没有看到对这些人物的核验:{'、'.join(missing)}。请取其信用码逐一核验。"
     return _not_redeemed(facts, [one for one in facts.seen if one.outcome == Outcome.STANDARD_SERVICE.value])
 
 
@@ -122,8 +122,8 @@ def unavailable(facts: Facts) -> str:
         if {again.request for again in retries} == {one.request} and any(again.outcome for again in retries):
             return ""
     if not scans:
-        return "还没有看到带 UNAVAILABLE 故障的核验。"
-    return "收到 UNAVAILABLE 之后没有用同一 requestId、同一内容重试并得到答复;换用新的 requestId 不算。"
+        return "还没有看到带 UNAVAILABLE 故障的核验。请带上这个故障核验一次。"
+    return "收到 UNAVAILABLE 之后没有用同一 requestId、同一内容重试并得到答复;换用新的 requestId 不算。请重新做一次。"
 
 
 def refused(fault: Fault, code: str, *, again: bool = True) -> Judge:
@@ -132,13 +132,13 @@ def refused(fault: Fault, code: str, *, again: bool = True) -> Judge:
     def judge(facts: Facts) -> str:
         turned_down = [one for one in facts.scans(fault=fault) if one.problem == code]
         if not turned_down:
-            return f"还没有看到带 {fault.value} 故障、答复为 {code} 的核验。"
+            return f"还没有看到带 {fault.value} 故障、答复为 {code} 的核验。请带上这个故障核验一次。"
         first = turned_down[0]
         if len({one.request for one in facts.scans(fault=fault) if one.code == first.code}) > 1:
-            return f"得到 {code} 之后又用新的 requestId 提交了同一个码。应请对方刷新后重新出示。"
+            return f"得到 {code} 之后又用新的 requestId 提交了同一个码。请改为请对方刷新后重新出示。"
         later = facts.seen[list(facts.seen).index(first) + 1 :]
         if again and not any(one.act == VERIFY and one.outcome and one.code != first.code for one in later):
-            return f"得到 {code} 之后没有请对方重新出示:还没有看到随后对新码的核验。"
+            return f"得到 {code} 之后没有请对方重新出示:还没有看到随后对新码的核验。请换新码再核验一次。"
         return ""
 
     return judge
@@ -159,7 +159,7 @@ def conflict(facts: Facts) -> str:
         if one.act == VERIFY and one.problem == "REQUEST_CONFLICT":
             mended = any(other.code == one.code and other.outcome and other.request != one.request
                          for other in facts.seen)  # fmt: skip
-            return "" if mended else "得到 REQUEST_CONFLICT 之后没有换用新的 requestId 把这次核验做完。"
+            return "" if mended else "得到 REQUEST_CONFLICT 之后没有把这次核验做完。请换新的 requestId 再提交。"
     return "还没有看到 REQUEST_CONFLICT。请用一个用过的 requestId 提交另一个码,再换新的 requestId 做完。"
 
 
@@ -180,7 +180,9 @@ def pay_later(facts: Facts) -> str:
         return "还没有看到诊后付费订单。请在沙箱优惠 PAY_LATER 上核验后调用 createOrder。"
     paid = any(one.act == PAY and one.id in proposed for one in facts.seen)
     return (
-        "" if paid else "订单还没有走到付款:confirmSandboxOrder(代本人确认)、startOrder、completeOrder、recordPayment。"
+        ""
+        if paid
+        else "订单还没有走到付款。请依次调用 confirmSandboxOrder(代本人确认)、startOrder、completeOrder、recordPayment。"
     )
 
 
@@ -191,8 +193,8 @@ def slow(facts: Facts) -> str:
         if one.outcome and len(same) == 1 and any(done.id for done in facts.follows(one, REDEEM)):
             return ""
     if not scans:
-        return "还没有看到带 SLOW 故障的核验。"
-    return "慢答复没有等到底:应等到答复(至少 10 秒)再核销,或用同一 requestId 重试,不能另起一次核验。"
+        return "还没有看到带 SLOW 故障的核验。请带上这个故障核验一次。"
+    return "慢答复没有等到底,而另起了一次核验。请等到答复(至少 10 秒)再核销,或用同一 requestId 重试。"
 
 
 def reported(step: str) -> Judge:

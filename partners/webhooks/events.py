@@ -11,14 +11,18 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import announce
 from core.identifiers import new_id
 from core.integrity import keys_of
+from core.news import of_partner
 from core.sealing import keyed_hash
 from partners.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
 FAMILIES = ("order", "offer", "loan", "settlement", "key", "partner", "redemption", "test")
 """What the first word of a type may be; `order.*` stands for all that begin so."""
 TEST = "test"
+ABOUT = ("order", "offer", "application", "redemption", "file")
+"""What in a payload is the id of what the event is about."""
 
 
 async def emit(
@@ -34,8 +38,9 @@ async def emit(
 
     `lane` names what events keep their order by, for example `subject:17` or `offer:4`; a keyed hash of it is kept.
     `payload` holds public ids and words for the partner, and nothing that tells who a person is. Where the partner has
-    no endpoint nothing is written.
+    no endpoint nothing is written; whoever listens is told of the type all the same.
     """
+    announce(connection, of_partner(partner_id), f"event:{type}:{_about(payload)}:{now.isoformat()}")
     wanted = select(webhook_endpoints.c.id, webhook_endpoints.c.events).where(
         webhook_endpoints.c.partner_id == partner_id, webhook_endpoints.c.status != "REMOVED"
     )
@@ -44,6 +49,11 @@ async def emit(
         await write_event(
             connection, partner_id=partner_id, type=type, lane=lane, payload=payload, endpoints=endpoints, now=now
         )
+
+
+def _about(payload: Mapping[str, Any]) -> str:
+    """The public id of what an event is about; empty where it is about nothing that has one."""
+    return str(next((payload[name] for name in ABOUT if name in payload), ""))
 
 
 def wants(events: Sequence[str], type: str) -> bool:  # noqa: A002

@@ -209,7 +209,7 @@ async def decide_case(
     is_repair = case.kind == Kind.REPAIR
     known = {Outcome.GRANTED, Outcome.REFUSED} if is_repair else {Outcome.UPHELD, Outcome.PARTLY, Outcome.REJECTED}
     if outcome not in known:
-        raise BadInput("修复申请的决定是 GRANTED 或 REFUSED,其他事项是 UPHELD、PARTLY 或 REJECTED。")
+        raise BadInput("修复申请的决定是 GRANTED 或 REFUSED,其他事项是 UPHELD、PARTLY 或 REJECTED。请改正后重试。")
     if case.kind == Kind.APPEAL:
         await _check_other_person(connection, case, act.actor)
     due = due_of(case, rules)
@@ -261,7 +261,7 @@ async def _put_right(
     if record is None:
         return {"erased": True}
     if not correction.is_of_record:
-        raise CorrectionMissing("采纳时须写明怎样更正:填写正确的数据项,或者撤下这条信息(remove)。")
+        raise CorrectionMissing("采纳时须写明怎样更正。请填写正确的数据项,或者撤下这条信息(remove)。")
     if correction.remove:
         if correction.fields or correction.item or correction.severity:
             raise BadCorrection("撤下信息时不需要再更正其内容。请只选其一。")
@@ -305,7 +305,7 @@ def _record_values(
             raise BadCorrection(f"这条信息没有数据项 {name[:40]}。请从目录中该项目的数据项中选择。")
         means = known[name].means
         if means in ("subject_name", "subject_code", "subject_kind"):
-            raise BadCorrection("信息记错了主体时,应撤下(remove)后由提供单位重新报送,不能改为他人的信息。")
+            raise BadCorrection("信息记错了主体时,不能改为他人的信息。请撤下(remove),再由提供单位重新报送。")
         if means in _NEEDED and not value:
             raise BadCorrection(f"{known[name].label}不能为空。请填写正确的内容。")
         if means in _COLUMNS:
@@ -324,7 +324,9 @@ def _column(means: str, label: str, value: str | None) -> Any:
         if means == "serious_consequence":
             return {"是": True, "否": False}[value]
     except (ValueError, KeyError, BadValue):
-        raise BadCorrection(f"{label}的内容不对:日期写作 2026-01-31,是否写作「是」或「否」,分数写数字。") from None
+        raise BadCorrection(
+            f"{label}的内容不对。请改正:日期写作 2026-01-31,是否写作「是」或「否」,分数写数字。"
+        ) from None
     return value
 
 
@@ -332,7 +334,7 @@ async def _correct_result(
     connection: AsyncConnection, case: Row[Any], correction: Correction, rules: Rules, act: Act
 ) -> dict[str, Any]:
     if correction.points is None and correction.grade is None:
-        raise CorrectionMissing("采纳时须写明正确的评价结果:points、grade 至少一项。")
+        raise CorrectionMissing("采纳时须写明正确的评价结果。请填写 points、grade 至少一项。")
     made = await correct_result(
         connection,
         subject_id=case.subject_id,

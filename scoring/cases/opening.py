@@ -119,7 +119,7 @@ async def open_objection(
     place = await hold_subject(connection, subject_id)
     if model is not None:
         if field is not None:
-            raise BadInput("对评价结果提出异议时不写 field。")
+            raise BadInput("对评价结果提出异议时不写 field。请删去后重试。")
         on = day_of(act.now)
         if model not in {one.id for one in rules.models.in_force(place, on)}:
             raise BadInput("没有这个模型,或它不适用于本地。请使用 me.scores 中的模型 id。")
@@ -207,7 +207,7 @@ async def appeal_case(
     if first.kind == Kind.APPEAL:
         raise NotAppealable("复核决定不能再次申请复核。如仍不服,可以依法申请行政复议或者提起行政诉讼。")
     if first.outcome not in (Outcome.REJECTED, Outcome.PARTLY, Outcome.REFUSED):
-        raise NotAppealable("这件事项没有可以申请复核的决定:尚未办结、已撤回,或已按您的请求办理。")
+        raise NotAppealable("这件事项没有可以申请复核的决定:尚未办结、已撤回,或已按您的请求办理。请查看它的状态。")
     before = select(cases.c.id).where(cases.c.subject_id == subject_id, cases.c.about_case == first.id)
     if (await connection.execute(before)).first() is not None:
         raise NotAppealable("这件事项已经申请过复核。请在事项列表中查看复核的进展。")
@@ -252,7 +252,7 @@ async def apply_for_repair(
     record = await read_record(connection, subject_id, record_id)
     on = day_of(act.now)
     if has_ended(record, on=on):
-        raise RecordEnded("这条信用信息已经不再使用和公示,不需要修复。")
+        raise RecordEnded("这条信用信息已经不再使用和公示,不需要修复。请刷新列表。")
     options = _options(record, place, rules, act)
     if options.why_not is not None:
         raise NotRepairable(options.why_not)

@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.calendar import Deadline, Pause, add_working_days, deadline_with_pauses
+from core.database import announce
 from core.errors import ExpectedError
 from core.identifiers import new_id
 from core.integrity import keys_of
+from core.news import of_subject
 from core.sealing import seal, unseal
 from scoring.cases.repair import RepairRules
 from scoring.cases.tables import case_steps, cases
@@ -335,11 +337,11 @@ async def _write_step(
     evidence: Mapping[str, Any],
 ) -> None:
     mine = (case_steps.c.subject_id == case.subject_id, case_steps.c.case_id == case.id)
-    last = await connection.scalar(select(func.max(case_steps.c.step)).where(*mine))
+    number = (await connection.scalar(select(func.max(case_steps.c.step)).where(*mine)) or 0) + 1
     values = {
         "subject_id": case.subject_id,
         "case_id": case.id,
-        "step": (last or 0) + 1,
+        "step": number,
         "act": act,
         "state": state.value,
         "actor": actor,
@@ -352,3 +354,4 @@ async def _write_step(
     await audit.record(
         connection, at=now, actor=actor, action="stepInCase", content=content, subject_id=case.subject_id
     )
+    announce(connection, of_subject(case.subject_id), f"case:{case.id}:{number}")

@@ -20,8 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import day_of
+from core.database import announce
 from core.errors import BadInput, ExpectedError
 from core.integrity import is_intact, reseal, sealed
+from core.news import BENEFITS, of_subject
 from scoring.consent.purposes import Purpose
 from scoring.consent.receipts import Issuing, sign_consent
 from scoring.consent.terms import Terms, check_statement, check_terms
@@ -357,4 +359,5 @@ async def _note(
         connection, at=now, actor=actor, action=f"{act}Consent", content=content, subject_id=subject_id
     )
     await connection.execute(insert(audit.audit_entries).values(entry))
+    announce(connection, of_subject(subject_id), BENEFITS)
     return str(entry["leaf"])

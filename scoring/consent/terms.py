@@ -55,7 +55,7 @@ def check_terms(terms: Terms, *, on: date) -> None:
     if terms.frequency not in terms.purpose.frequencies:
         raise BadTerms(f"「{terms.purpose.name}」不能按这种频次授权。请改正 frequency。")
     if terms.purpose.scoped != bool(terms.scope) or len(set(terms.scope)) != len(terms.scope):
-        raise BadTerms("须逐项点明的用途要写明 scope 且不重复;其他用途不写 scope。")
+        raise BadTerms("须逐项点明的用途要写明 scope 且不重复;其他用途不写 scope。请改正后重试。")
     if len(terms.scope) > MOST_ITEMS:
         raise BadTerms(f"一项授权至多点明 {MOST_ITEMS} 项。请分开授权。")
     if (terms.purpose.recipient == "partner") != (terms.partner_id is not None):

@@ -23,9 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core import audit
 from core.clock import day_of
+from core.database import announce
 from core.identifiers import mask_text
 from core.integrity import keys_of, reseal, sealed
 from core.keys import Keys
+from core.news import BENEFITS, of_subject
 from core.sealing import seal
 from scoring.catalogue import CatalogueItem
 from scoring.consent.consents import active_consents, use_consent
@@ -299,6 +301,8 @@ async def _write(
         await connection.execute(update(credit_records).where(*its_key).values(**values, mac=whole["mac"]))
     if versions:
         await connection.execute(insert(record_versions), versions)
+    for subject_id in {row["subject_id"] for row in versions}:
+        announce(connection, of_subject(subject_id), BENEFITS)
 
 
 async def _rescore(connection: AsyncConnection, subject_ids: set[int], delivery: Delivery) -> None:

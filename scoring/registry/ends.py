@@ -81,7 +81,7 @@ async def reinstate_subject(connection: AsyncConnection, keys: Keys, subject_id:
     await lock_subject(connection, subject_id)
     row = await read_subject(connection, subject_id, follow=False)
     if row.end_reason not in ("deceased", "struck-off"):
-        raise NotEnded("该主体没有登记为死亡或注销吊销,没有可以更正的内容。")
+        raise NotEnded("该主体没有登记为死亡或注销吊销,没有可以更正的内容。请核对主体。")
     ends = [one for one in await changes_of(connection, keys, subject_id) if one.change == row.end_reason]
     ended_at = ends[-1].at
     before = {name: row._asdict()[name] for name in ("ended_on", "end_reason", "merged_into")}

@@ -222,7 +222,7 @@ def _check_permanent_residence(number: str) -> str:
     found = re.fullmatch(r"[A-Z]{3}\d{4}(\d{6})\d{2}", number, re.ASCII)
     if found is None or not any(_is_day(century + found[1]) for century in ("19", "20")):
         raise BadInput(
-            "外国人永久居留身份证号码应为 3 位字母加 12 位数字且含真实出生日期;18 位新号码请按公民身份号码填写。"
+            "外国人永久居留身份证号码应为 3 位字母加 12 位数字且含真实出生日期。18 位新号码请按公民身份号码填写。"
         )
     return number
 

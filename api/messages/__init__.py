@@ -1,0 +1,167 @@
+"""What people are told, in two languages. One thing to know: a message is made in Chinese, where it is raised; its
+English is found for the finished sentence, and only when it is asked for.
+
+`en/*.yaml` hold a line for each template of the code, `Chinese: English`, with the same `{names}` in both; a test
+gathers the templates from the code and fails where one has no English. `graphql.yaml` has Chinese for what graphql-core
+says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from string import Formatter
+from typing import NamedTuple
+
+from core.datafile import RuleFile
+
+HERE = Path(__file__).parent
+LONGEST = 4_000
+"""Characters of a message that is looked up; a longer one stays as it is."""
+UNKNOWN = "请求不合 GraphQL 的规定。请对照模式和 GraphQL 规范检查。"
+"""For what graphql-core says and `graphql.yaml` does not know."""
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_SENTENCE = re.compile(r"[^。]*。|[^。]+$")
+_FINDINGS = re.compile(r"(?<=\)) (?=\[)")
+_JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "))
+"""What the parts of a value are joined by, in Chinese and in English."""
+_LINE = re.compile(r"(?P<line>\S+:\d+: )(?P<told>.+)", re.DOTALL)
+"""Where in a file something is wrong, before what."""
+_MEANT = re.compile(r" Did you mean (?P<names>.+)\?")
+_SCALAR = re.compile(r"(Expected|Within|Int|Float|String|Boolean|ID|Enum|Value) ")
+
+
+class _Open(NamedTuple):
+    """A template with places left open."""
+
+    longest: str
+    """The longest of its pieces: where that is not found, nothing need be tried."""
+    pattern: re.Pattern[str]
+    told: str
+
+
+class Templates:
+    """Sentences, some with places left open, found again in finished ones; the earlier is tried first."""
+
+    def __init__(self, pairs: Mapping[str, str]) -> None:
+        self._closed: dict[str, str] = {}
+        self._open: list[_Open] = []
+        for said, told in pairs.items():
+            parts = list(Formatter().parse(said))
+            literals = [literal for literal, *_ in parts]
+            if all(name is None for _, name, *_ in parts):
+                self._closed["".join(literals)] = told.format()
+            else:
+                places = (f"(?P<{name}>.*?)" if name is not None else "" for _, name, *_ in parts)
+                pattern = "".join(re.escape(literal) + place for literal, place in zip(literals, places, strict=True))
+                self._open.append(_Open(max(literals, key=len), re.compile(pattern, re.DOTALL), told))
+
+    def find(self, sentence: str, value: Callable[[str], str]) -> str | None:
+        """The other half of the first template that makes the sentence, its values passed through `value`."""
+        if sentence in self._closed:
+            return self._closed[sentence]
+        for longest, pattern, told in self._open:
+            if longest in sentence and (found := pattern.fullmatch(sentence)):
+                return told.format(**{name: value(given) for name, given in found.groupdict().items()})
+        return None
+
+
+def english_of() -> dict[str, str]:
+    """All templates of ours: Chinese → English."""
+    return {said: told for path in sorted(HERE.glob("en/*.yaml")) for said, told in _lines(path).items()}
+
+
+def graphql_sentences() -> dict[str, str]:
+    """Templates of what graphql-core says → Chinese."""
+    return _lines(HERE / "graphql.yaml")
+
+
+def _lines(path: Path) -> dict[str, str]:
+    content: dict[str, str] = RuleFile(path, root=HERE).content
+    return content
+
+
+@cache
+def _english() -> Templates:
+    # The one that says most of itself is the most special.
+    return Templates(dict(sorted(english_of().items(), key=lambda pair: -len(re.sub(r"\{\w+\}", "", pair[0])))))
+
+
+@cache
+def _graphql() -> Templates:
+    return Templates(graphql_sentences())
+
+
+@lru_cache(maxsize=1000)
+def in_english(message: str) -> str:
+    """The message in English; what has no English, such as a name, stays as it is."""
+    return _value(message) if len(message) <= LONGEST else message
+
+
+def _value(text: str) -> str:
+    """A message, or a value in one: itself a message, several of them, or a name."""
+    if not _CHINESE.search(text):
+        return text.replace("、", ", ")
+    if _FINDINGS.search(text):
+        head, colon, rest = text.partition(":")
+        findings = " ".join(_value(part) for part in _FINDINGS.split(rest if colon else text))
+        return f"{_value(head)}: {findings}" if colon and not head.startswith("[") else findings
+    return _known(text) or _by_sentences(text) or _by_parts(text)
+
+
+def _known(text: str) -> str | None:
+    found = _english().find(text, _value)
+    if found is None and text.endswith("。"):
+        bare = _english().find(text[:-1], _value)
+        found = f"{bare}." if bare else None
+    return found
+
+
+def _by_sentences(text: str) -> str | None:
+    """Messages that were put together, taken apart again, the longest known first; None where one is unknown."""
+    sentences, told = _SENTENCE.findall(text), []
+    while sentences:
+        for end in range(len(sentences), 0, -1):
+            found = _known("".join(sentences[:end]))
+            if found:
+                break
+        else:
+            return None
+        told.append(found.strip())
+        sentences = sentences[end:]
+    return " ".join(told)
+
+
+def _by_parts(text: str) -> str:
+    if found := _LINE.fullmatch(text):
+        return found["line"] + _value(found["told"])
+    head, colon, rest = text.partition(":")
+    if colon and (known := _known(head)):
+        return f"{known}: {_value(rest)}"
+    for joint, told in _JOINTS:
+        if joint in text:
+            return told.join(_value(part) for part in text.split(joint))
+    return text
+
+
+@lru_cache(maxsize=1000)
+def in_chinese(sentence: str) -> str:
+    """What graphql-core says, in Chinese; our own messages are in Chinese already and stay as they are.
+
+    Of the values that were given nothing is repeated but names.
+    """
+    if len(sentence) > LONGEST:
+        return UNKNOWN
+    meant = _MEANT.search(sentence)
+    found = _graphql().find(_MEANT.sub("", sentence), _graphql_value)
+    if found is None:
+        return sentence if _CHINESE.search(sentence) else UNKNOWN
+    names = "、".join(re.findall(r"'([^']+)'", meant["names"])) if meant else ""
+    return f"{found}可能想写的是 {names}。" if names else found
+
+
+def _graphql_value(value: str) -> str:
+    """A value in a sentence of graphql-core: the finding of a scalar, or a name."""
+    return in_chinese(value) if _SCALAR.match(value) else value

@@ -1,0 +1,89 @@
+"""Uvicorn's protocols, with an end to their patience. One thing to know: whoever does not send the head of a request,
+or does not read what was sent, is cut off here, below everything that could be kept waiting.
+
+Uvicorn itself waits for both for ever, and closing politely waits for the reader too, so the connection is aborted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+HEAD_SECONDS = 10.0
+"""How long a client may take to send the head of a request, from the connection's first moment or its first byte."""
+READ_SECONDS = 60.0
+"""How long a client may leave what was sent to it unread, once so much lies waiting that we stop writing."""
+
+
+class _Reading(asyncio.Protocol):
+    """Waits for a reader, and no longer."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+    _reader: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Too much lies waiting."""
+        super().pause_writing()
+        self._reader = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The reader has caught up."""
+        self._stop_waiting()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nobody to wait for any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _stop_waiting(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+
+class WebSocketProtocol(_Reading, WebSocketsSansIOProtocol):
+    """WebSocket. Uvicorn's own pings find out who is gone without a word."""
+
+
+class HttpProtocol(_Reading, HttpToolsProtocol):
+    """HTTP/1.1."""
+
+    _head: asyncio.TimerHandle | None = None
+    _is_headless = True
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._head = self.loop.call_later(HEAD_SECONDS, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for the rest of a head, where this is not all of it."""
+        super().data_received(data)
+        if self._is_headless and self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._is_headless = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A head is complete."""
+        self._is_headless = False
+        self._forget_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is nobody to wait for any more."""
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def _forget_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None

@@ -1,0 +1,22 @@
+// GraphQL Code Generator: TypeScript for the mini-program's operations, as strict as it goes, and the manifest of their texts.
+
+/** @type {import("@graphql-codegen/cli").CodegenConfig} */
+export default {
+  schema: "../schema.graphql",
+  documents: "../examples/miniprogram/operations/*.graphql",
+  ignoreNoDocuments: false,
+  generates: {
+    "./generated/typed/": {
+      preset: "client",
+      presetConfig: { fragmentMasking: false, persistedDocuments: { mode: "embedHashInDocument", hashAlgorithm: "sha256" } },
+      config: {
+        strictScalars: true,
+        scalars: { Date: "string", DateTime: "string", Decimal: "string", Fen: "number" },
+        enumsAsTypes: true,
+        useTypeImports: true,
+        immutableTypes: true,
+        skipTypename: false,
+      },
+    },
+  },
+};
