@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test test-web check bench lock release documents set-up-run set-up-test set-up-web
+.PHONY: help run test test-web web pages check bench lock release documents set-up-run set-up-test set-up-web
 
 PORT ?= 8000
 WORKERS ?= auto
@@ -14,7 +14,7 @@ help: ## 列出这些命令
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # No shell stands between make and the server, so that Ctrl-C and a polite kill both reach it.
-run: set-up-run ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C 停止,数据留在 var/
+run: set-up-run pages ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ctrl-C 停止,数据留在 var/
 	@$(bin)/xinyi demo --port $(PORT)
 
 test: set-up-test ## 启动测试专用的 PostgreSQL 与 Redis,运行全部测试;ARGS="-k 名称" 可挑选,WORKERS=0 单进程
@@ -45,14 +45,20 @@ lock: ## 依 pyproject.toml 重新生成四份带哈希的锁定文件(需要 uv
 	uv pip compile --group pyproject.toml:web -c requirements-dev.lock --universal --python-version 3.11 \
 	    --generate-hashes --no-header -o requirements-web.lock
 
+web: set-up-run ## 构建 web/ 下的页面(GraphiQL)到 web/dist;需要 npm 源
+	@scripts/build-pages
+
 documents: set-up-web ## 由 examples/miniprogram/operations 重新生成受信文档清单 documents.json
 	@$(bin)/python -m tests_web.node build-documents.mjs
 
-release: set-up-test ## 把现在的 schema.graphql 存为 VERSION=1.2.3 的发布版本,供日后比较
-	@$(bin)/python -m scripts.release cut $(VERSION)
+release: set-up-test ## 把现在的 schema.graphql 存为 pyproject.toml 中版本的发布版,供 make check 比较
+	@$(bin)/python -m scripts.release cut
 
 set-up-run:
 	@scripts/set-up run
+
+pages: set-up-run
+	@scripts/build-pages once
 
 set-up-test:
 	@scripts/set-up test

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.browsers import SafeHeaders, cross_origin
 from api.context import State
 from api.downloads import downloads
 from api.execution import Operations
@@ -34,14 +35,15 @@ from api.jobs.watching_offers import watching_offers
 from api.jobs.watching_orders import watching_orders
 from api.jobs.watching_rates import watching_rates
 from api.jobs.webhook_sending import sending_webhooks
+from api.language import RefusalsInEnglish
 from api.limits import Limits
 from api.notices import triggering
 from api.offer_proof import PATH as OFFERS_PROOF
 from api.offer_proof import PublishedProof
-from api.openid4vp import wallet_routes
 from api.open_data import READERS as AGENCIES
 from api.open_data import fetch_index, fetch_list
-from api.pages import CONSOLE
+from api.openid4vp import wallet_routes
+from api.pages import ASSETS
 from api.partner_keys import watching_keys
 from api.reports import check_page
 from api.sandbox import sandbox_routes, sandboxed
@@ -50,6 +52,7 @@ from api.schema import ACCESS, SCHEMA
 from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling
 from api.streams import Streams
+from api.trusted import TrustedDocuments
 from api.uploads import Uploads
 from api.usage import READERS as OVERSEERS
 from api.usage import fetch_usage, reporting_use
@@ -110,7 +113,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     is_demo = settings.environment == "demo"
     limits = Limits(state.cache, per_second=settings.rate_per_second, burst=settings.rate_burst)
     tokens = BearerTokens(state.keys, issuer=settings.issuer)
-    operations = Operations(SCHEMA._schema, ACCESS, introspection=is_demo, seconds=settings.request_seconds)
+    operations = Operations(
+        SCHEMA._schema,
+        ACCESS,
+        introspection=is_demo,
+        seconds=settings.request_seconds,
+        trusted=TrustedDocuments(is_open=is_demo),
+    )
     streams = Streams()
     endpoint = GraphQLEndpoint(state, operations, tokens, limits, streams, console=is_demo)
     sockets = GraphQLSockets(state, operations, tokens, limits, streams)
@@ -166,12 +175,15 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/usage/{name}", downloads(state, tokens, limits, fetch_usage, to=OVERSEERS)),
             Route("/open-data", downloads(state, tokens, limits, fetch_index, to=AGENCIES)),
             Route("/open-data/{name}", downloads(state, tokens, limits, fetch_list, to=AGENCIES)),
-            *(CONSOLE if is_demo else ()),
+            *((ASSETS,) if is_demo else ()),
         ],
         lifespan=lifespan,
     )
     app.state.xinyi, app.state.streams = state, streams
-    app.add_middleware(Observed, graphql=endpoint)
+    app.add_middleware(RefusalsInEnglish)
+    if settings.origins:
+        app.user_middleware.insert(0, cross_origin(settings))
+    app.add_middleware(Observed, graphql=endpoint, safe=SafeHeaders(settings), cors=bool(settings.origins))
     return app
 
 
@@ -188,11 +200,12 @@ def _seconds(path: str) -> Histogram:
 class Observed:
     """Counts and times requests, and logs each with its request id; never a header, a body or a query string.
 
-    Hands `/graphql` straight to its endpoint, which needs nothing of the routing in between.
+    Hands `/graphql` straight to its endpoint, which needs nothing of what lies in between, but where a page of another
+    origin may be asking. `cors`: whether there are such pages.
     """
 
-    def __init__(self, app: ASGIApp, *, graphql: ASGIApp) -> None:
-        self._app, self._graphql = app, graphql
+    def __init__(self, app: ASGIApp, *, graphql: ASGIApp, safe: SafeHeaders, cors: bool) -> None:
+        self._app, self._graphql, self._safe, self._cors = app, graphql, safe, cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Watch one request go by."""
@@ -206,11 +219,15 @@ class Observed:
             nonlocal status, request_id
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._safe.add(message)
                 request_id = next((v.decode() for k, v in message["headers"] if k == b"x-request-id"), "")
             await send(message)
 
         try:
-            await (self._graphql if path == "/graphql" else self._app)(scope, receive, watched)
+            is_direct = path == "/graphql" and not (
+                self._cors and any(name == b"origin" for name, _ in scope["headers"])
+            )
+            await (self._graphql if is_direct else self._app)(scope, receive, watched)
         finally:
             took = time.perf_counter() - began
             _requests(path, status).inc()

@@ -332,7 +332,7 @@ def statement_text(given: str) -> str:
 
 def _text(name: str, given: str, longest: int) -> str:
     if not 1 <= len(given) <= longest or not given.isprintable():
-        raise BadInput(f"{name} 须为 1 到 {longest} 个可见字符。")
+        raise BadInput(f"{name} 须为 1 到 {longest} 个可见字符。请改正后重试。")
     return given
 
 

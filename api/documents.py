@@ -23,6 +23,7 @@ from graphql import (
 )
 
 from api.sizes import Measured, check_operation, check_size
+from core.errors import ExpectedError
 
 MAX_TOKENS = 2000
 MAX_LENGTH = 100_000
@@ -138,7 +139,7 @@ class Documents:
         except RecursionError:
             raise Rejected(GraphQLError("文档嵌套过深。请减少嵌套层数。")) from None
         if errors:
-            raise Rejected(*errors)
+            raise Rejected(*(_mistake(error) for error in errors))
         return Document(node, measured)
 
     def points(self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
@@ -159,6 +160,13 @@ class Documents:
             except GraphQLError as error:
                 raise Rejected(error) from None
         return document.priced[given]
+
+
+def _mistake(error: GraphQLError) -> GraphQLError:
+    """A finding of validation; where Python itself could not read a value, in our words."""
+    if error.original_error is None or isinstance(error.original_error, ExpectedError):
+        return error
+    return GraphQLError("文档中有一个取值无法读作声明的类型。请对照模式检查,并把取值放进变量。", error.nodes)
 
 
 def _kept(value: Any) -> object:

@@ -1,5 +1,5 @@
-"""Errors of one answer, equal ones told once. One thing to know: a list of a thousand that fails a thousand times is one
-mistake, so it comes as one error with its first path, and `extensions.count` says how often."""
+"""Errors of one answer, equal ones told once. One thing to know: a list of a thousand that fails a thousand times is
+one mistake, so it comes as one error with its first path, and `extensions.count` says how often."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from api.context import Language
 from api.errors import error_body
 
 MOST_ERRORS = 20
 """Different errors in one answer."""
 
 
-def error_bodies(errors: Iterable[GraphQLError], *, request_id: str) -> list[dict[str, Any]]:
+def error_bodies(errors: Iterable[GraphQLError], *, request_id: str, language: Language = "zh") -> list[dict[str, Any]]:
     """The first of each kind of error, as it leaves the house; at most 20, those beyond are left out.
 
     Only what is told is logged: a failing list does not fill the log.
@@ -30,7 +31,7 @@ def error_bodies(errors: Iterable[GraphQLError], *, request_id: str) -> list[dic
     # Bugs of ours differ inside and read alike outside.
     told: dict[Any, dict[str, Any]] = {}
     for error, times in firsts.values():
-        body = error_body(error, request_id=request_id)
+        body = error_body(error, request_id=request_id, language=language)
         key = body["message"], body["extensions"]["code"]
         extensions = told.setdefault(key, body)["extensions"]
         extensions["count"] = extensions.get("count", 0) + times

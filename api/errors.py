@@ -10,6 +10,9 @@ from typing import Any
 import strawberry
 from graphql import GraphQLError
 
+from api.context import Language
+from api.language import tell
+from api.messages import in_chinese
 from api.permissions import ANYONE, REPRESENTATIVE, STAFF, access
 from core.errors import BadInput, ExpectedError, Unavailable
 from core.identifiers import mask_text
@@ -47,7 +50,17 @@ def problem_of(error: ExpectedError) -> Problem:
     refusals = []
     if isinstance(error, OfferUnlawful):
         refusals = [Refusal(rule=r.rule, message=mask_text(r.message), source=str(r.source)) for r in error.refusals]
-    return Problem(code=error.code, message=mask_text(error.message), refusals=refusals)
+    return Problem(code=error.code, message=shortened(mask_text(error.message)), refusals=refusals)
+
+
+LONGEST_MESSAGE = 500
+
+
+def shortened(message: str) -> str:
+    """A message that repeats too much of what was given, its middle left out: what to do next stands at the end."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    return f"{message[: LONGEST_MESSAGE // 2]}……{message[-LONGEST_MESSAGE // 2 :]}"
 
 
 MASKED = "系统内部错误,已记录。请稍后重试;如持续出现,请提供 requestId 联系运营人员。"
@@ -56,8 +69,14 @@ TOP_LEVEL = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT"})
 """Expected failures that say the client is wrong, not that the act failed: never a `Problem`."""
 
 
-def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
-    """A top-level error as it leaves the house."""
+def error_body(error: GraphQLError, *, request_id: str, language: Language = "zh") -> dict[str, Any]:
+    """A top-level error as it leaves the house, told in the reader's language."""
+    body = _body_of(error, request_id)
+    body["message"] = tell(body["message"], language)
+    return body
+
+
+def _body_of(error: GraphQLError, request_id: str) -> dict[str, Any]:
     cause = error.original_error
     if isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -66,40 +85,25 @@ def error_body(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     if isinstance(cause, ExpectedError):
         return _body(error, cause.message, {"code": cause.code, **(error.extensions or {})})
     if cause is None or isinstance(cause, BadInput):
-        return _body(error, _NUMBER.sub("…", error.message), {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+        return _body(
+            error, _NUMBER.sub("…", in_chinese(error.message)), {"code": "BAD_USER_INPUT", **(error.extensions or {})}
+        )
     log.error("unexpected error", exc_info=cause, extra={"request_id": request_id, "path": str(error.path)})
     return _body(error, MASKED, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id})
 
 
 _NUMBER = re.compile(r"\d{15,}[\dXx]?")
 """What may be an identity number; a message does not repeat it."""
-_VARIABLE = re.compile(
-    r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>[\w.\[\]]+))?:(?P<rest>.*)", re.DOTALL
-)
-_DETAILS = (
-    (re.compile(r"encountered error '([^']+)'"), "{}"),
-    (re.compile(r"not to include unknown field '(\w+)'"), "模式中没有 {} 这一项。请删去或改正名称。"),
-    (re.compile(r"to include required field '(\w+)'"), "缺少必填的 {}。请补上。"),
-)
 
 
 def variable_error(error: GraphQLError) -> GraphQLError:
     """graphql-core's finding about a variable in plain words, without the value it came with."""
-    found = _VARIABLE.match(error.message)
-    if found is None:
-        return error
-    detail = "与声明的类型不符。请对照模式检查。"
-    for pattern, sentence in _DETAILS:
-        if match := pattern.search(found["rest"]):
-            detail = sentence.format(match[1])
-            break
-    where = f"{found['name']}{found['path'] or ''}"
-    return GraphQLError(f"变量 {where} 的取值有误:{detail}", error.nodes)
+    return GraphQLError(in_chinese(error.message), error.nodes)
 
 
 def _body(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
     # A message may repeat what was given, and an alias may be anything.
-    body: dict[str, Any] = {"message": mask_text(message), "extensions": extensions}
+    body: dict[str, Any] = {"message": shortened(mask_text(message)), "extensions": extensions}
     if error.locations:
         body["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     if error.path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from graphql import (
     Executor,
     GraphQLError,
     GraphQLSchema,
+    MiddlewareManager,
     OperationDefinitionNode,
     OperationType,
     create_source_event_stream,
@@ -27,12 +28,15 @@ from api.context import Context
 from api.documents import MAX_ERRORS, Document, Documents, Rejected
 from api.equal_errors import error_bodies
 from api.errors import variable_error
+from api.language import telling_english
 from api.permissions import AccessRules, Audience
 from api.plan import Plan, Unplanned
 from api.sizes import check_variables
+from api.trusted import ANY_DOCUMENT, TrustedDocuments
 from core.errors import ExpectedError, Forbidden, Unauthenticated
 
 REQUEST_SECONDS = 10.0
+_IN_ENGLISH = MiddlewareManager(telling_english)
 
 
 class RequestTimeout(ExpectedError):
@@ -41,16 +45,18 @@ class RequestTimeout(ExpectedError):
     code = "TIMEOUT"
 
     def __init__(self) -> None:
-        super().__init__("处理超时,已中止,未完成的写入已撤销。请稍后重试;变更请沿用同一 requestId,不会重复生效。")
+        super().__init__("处理超时,已中止。请稍后重试;变更请沿用同一 requestId,不会重复生效。")
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
     """What a client asked to have run."""
 
-    query: str
+    query: str | None
     operation_name: str | None = None
     variables: Mapping[str, Any] | None = None
+    document_id: str | None = None
+    """Names a trusted document in place of its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +80,22 @@ class Operations:
     """Runs operations of one schema."""
 
     def __init__(
-        self, schema: GraphQLSchema, access: AccessRules, *, introspection: bool, seconds: float = REQUEST_SECONDS
+        self,
+        schema: GraphQLSchema,
+        access: AccessRules,
+        *,
+        introspection: bool,
+        seconds: float = REQUEST_SECONDS,
+        trusted: TrustedDocuments = ANY_DOCUMENT,
     ) -> None:
-        """`seconds`: after which an answer is given up."""
-        self._schema, self._access, self._seconds = schema, access, seconds
+        """`seconds`: after which an answer is given up. `trusted`: which documents are answered."""
+        self._schema, self._access, self._seconds, self._trusted = schema, access, seconds, trusted
         self._documents = Documents(schema, introspection=introspection)
 
-    def is_subscription(self, request: GraphQLRequest) -> bool:
+    async def is_subscription(self, request: GraphQLRequest, context: Context) -> bool:
         """Whether a request asks for a stream of events; a document that is not valid asks for nothing."""
         try:
-            operation = self._documents.find(request.query).operation(request.operation_name)
+            operation = (await self._document(request, context)).operation(request.operation_name)
         except Rejected:
             return False
         return operation.operation is OperationType.SUBSCRIPTION
@@ -91,7 +103,7 @@ class Operations:
     async def run(self, request: GraphQLRequest, context: Context, *, only_queries: bool = False) -> Answer:
         """Answer a query or mutation. Errors are in the body; nothing is raised."""
         try:
-            ready = self._ready(request, context)
+            ready = await self._ready(request, context)
             kind = ready.operation.operation
             if only_queries and kind is not OperationType.QUERY:
                 raise Rejected(GraphQLError("GET 只能用于查询。变更请使用 POST。"))
@@ -108,7 +120,7 @@ class Operations:
         Errors are in the answers; nothing is raised. One that did not run is the last.
         """
         try:
-            ready = self._ready(request, context)
+            ready = await self._ready(request, context)
             await self._pay(ready, context)
             if ready.operation.operation is not OperationType.SUBSCRIPTION:
                 yield await self._answer(ready, context)
@@ -139,21 +151,29 @@ class Operations:
         async with context.state.database.reading() as connection:
             await context.principal(connection)
 
-    def _ready(self, request: GraphQLRequest, context: Context) -> _Ready:
-        document = self._documents.find(request.query)
+    async def _document(self, request: GraphQLRequest, context: Context) -> Document:
+        try:
+            text = await self._trusted.text_of(request.query, request.document_id, context)
+        except ExpectedError as error:
+            raise Rejected(GraphQLError(error.message, original_error=error)) from None
+        return self._documents.find(text)
+
+    async def _ready(self, request: GraphQLRequest, context: Context) -> _Ready:
+        document = await self._document(request, context)
         operation = document.operation(request.operation_name)
         self._permit(document, operation, context)
         return _Ready(request, document, operation, self._variables(operation, request.variables))
 
     async def _answer(self, ready: _Ready, context: Context, event: object = None) -> Answer:
-        try:
-            async with asyncio.timeout(self._seconds):
+        result = ExecutionResult(None, None)
+        with suppress(TimeoutError):  # of a field's own it would be the field's error
+            async with asyncio.timeout(self._seconds) as limit:
                 result = await self._execute(ready, context, event)
-        except TimeoutError:  # of a field's own it would be the field's error
+        if limit.expired():  # a driver that was cut off may say so in words of its own, which nobody should get
             return _refused([located_error(RequestTimeout())], context)
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
-            body["errors"] = error_bodies(result.errors, request_id=context.request_id)
+            body["errors"] = error_bodies(result.errors, request_id=context.request_id, language=context.language)
         return Answer(body | _told(context), ran=True)
 
     async def _pay(self, ready: _Ready, context: Context) -> None:
@@ -202,7 +222,8 @@ class Operations:
         raise Rejected(*(variable_error(error) for error in values))
 
     async def _execute(self, ready: _Ready, context: Context, event: object) -> ExecutionResult:
-        plan = self._plan(ready.document, ready.operation, ready.variables)
+        is_told = context.language != "zh"
+        plan = None if is_told else self._plan(ready.document, ready.operation, ready.variables)
         if plan is not None:
             return await plan.run(context, ready.variables, event)
         found = execute(
@@ -212,6 +233,7 @@ class Operations:
             context_value=context,
             variable_values=dict(ready.request.variables or {}),
             operation_name=ready.request.operation_name,
+            middleware=_IN_ENGLISH if is_told else None,
         )
         result: ExecutionResult = await found if isawaitable(found) else found
         return result
@@ -232,7 +254,8 @@ class Operations:
 
 
 def _refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
-    return Answer({"errors": error_bodies(errors, request_id=context.request_id)} | _told(context), ran=False)
+    bodies = error_bodies(errors, request_id=context.request_id, language=context.language)
+    return Answer({"errors": bodies} | _told(context), ran=False)
 
 
 def _told(context: Context) -> dict[str, Any]:

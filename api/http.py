@@ -14,16 +14,19 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.browsers import is_foreign
 from api.context import Context, State
 from api.errors import MASKED
 from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.identity.holding import signed_in
+from api.language import language_of, tell
 from api.limits import Allowance, Limits, retry_header
 from api.pages import page
 from api.sse import EventStream
@@ -73,19 +76,25 @@ class GraphQLEndpoint:
             return
         except Exception:
             log.exception("unexpected error", extra={"request_id": request_id})
-            body = _refusal(MASKED, code="INTERNAL_SERVER_ERROR", requestId=request_id)
+            masked = tell(MASKED, language_of(Headers(scope=scope).get("accept-language")))
+            body = _refusal(masked, code="INTERNAL_SERVER_ERROR", requestId=request_id)
             response = _response(body, 500, JSON, request_id)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, request_id: str) -> ASGIApp:
         if self._console and request.method == "GET" and not request.query_params and _is_browser(request):
-            return page("console.html")
+            return page("graphiql")
         accepted = _accepted(request.headers.get("accept"))
         media = accepted.json or JSON
         remote = request.client.host if request.client else ""
+        language = language_of(request.headers.get("accept-language"))
         try:
             if accepted.json is None and not accepted.takes_events:
                 raise HttpProblem(406, f"只能以 {GRAPHQL_JSON} 或 {JSON} 作答。请修改 Accept 头。")
+            if request.method == "GET" and is_foreign(self._state.settings, request.headers):
+                raise HttpProblem(
+                    403, "其他网站的页面不能这样查询。请改用 POST,或带上 X-Requested-With 头。", code="CROSS_ORIGIN"
+                )
             asked = await _read(request)
             now = self._state.clock()
             claims = await signed_in(self._state, self._tokens, request.headers.get("authorization"), now=now)
@@ -93,33 +102,33 @@ class GraphQLEndpoint:
             context = context_of(
                 self._state, claims, request.headers, remote=remote, now=now, request_id=request_id, allowance=allowance
             )
-            if accepted.takes_events and self._is_streamed(request, accepted, asked):
+            if accepted.takes_events and await self._is_streamed(request, accepted, asked, context):
                 self._streams.check(claims, remote)
                 return EventStream(self._operations.subscribe(asked, context), self._streams, context)
             if accepted.json is None:
                 raise HttpProblem(406, f"{EVENTS} 只用于 POST。请改用 POST,或修改 Accept 头。")
             answer = await self._operations.run(asked, context, only_queries=request.method == "GET")
         except HttpProblem as problem:
-            body = _refusal(problem.message, code=problem.code)
+            body = _refusal(tell(problem.message, language), code=problem.code)
             return _response(body, problem.status, media, request_id, problem.headers)
         except ExpectedError as error:
             told = getattr(error, "extensions", {})
-            body = _refusal(error.message, code=error.code, **told)
-            return _response(body, _STATUS.get(error.code, 400), media, request_id, retry_header(told))
+            body = _refusal(tell(error.message, language), code=error.code, **told)
+            return _response(body, STATUS.get(error.code, 400), media, request_id, retry_header(told))
         if answer.ran:
             return _response(answer.body, 200, media, request_id)
         told = answer.body["errors"][0]["extensions"]
         is_told = media == GRAPHQL_JSON or told["code"] == "THROTTLED"
-        status = _STATUS.get(told["code"], 400) if is_told else 200
+        status = STATUS.get(told["code"], 400) if is_told else 200
         return _response(answer.body, status, media, request_id, retry_header(told))
 
-    def _is_streamed(self, request: Request, accepted: Accepted, asked: GraphQLRequest) -> bool:
+    async def _is_streamed(self, request: Request, accepted: Accepted, asked: GraphQLRequest, context: Context) -> bool:
         if request.method != "POST":
             return False
-        return accepted.prefers_events or self._operations.is_subscription(asked)
+        return accepted.prefers_events or await self._operations.is_subscription(asked, context)
 
 
-_STATUS = {
+STATUS = {
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
     "THROTTLED": 429,
@@ -140,7 +149,15 @@ def context_of(
     allowance: Allowance,
 ) -> Context:
     """What a request knows, whichever way it came in; `headers` are those of the HTTP request or handshake."""
-    return Context(state=state, claims=claims, now=now, request_id=request_id, remote=remote, allowance=allowance)
+    return Context(
+        state=state,
+        claims=claims,
+        now=now,
+        request_id=request_id,
+        remote=remote,
+        language=language_of(headers.get("accept-language")),
+        allowance=allowance,
+    )
 
 
 def _refusal(message: str, **extensions: Any) -> dict[str, Any]:
@@ -205,7 +222,8 @@ def _from_query(request: Request) -> GraphQLRequest:
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
-    "query": lambda value: isinstance(value, str) and bool(value.strip()),
+    "query": lambda value: value is None or (isinstance(value, str) and bool(value.strip())),
+    "documentId": lambda value: value is None or isinstance(value, str),
     "operationName": lambda value: value is None or isinstance(value, str),
     "variables": lambda value: value is None or isinstance(value, dict),
     "extensions": lambda value: value is None or isinstance(value, dict),
@@ -220,9 +238,19 @@ def request_of(content: Mapping[str, Any]) -> GraphQLRequest:
     """
     for name, is_right in _KINDS.items():
         if not is_right(content.get(name)):
-            wanted = "非空文本" if name == "query" else "文本" if name == "operationName" else "JSON 对象"
+            wanted = {"query": "非空文本", "documentId": "文本", "operationName": "文本"}.get(name, "JSON 对象")
             raise HttpProblem(400, f"{name} 须为{wanted}。请改正后重试。")
-    return GraphQLRequest(content["query"], content.get("operationName"), content.get("variables"))
+    document_id = content.get("documentId") or _apollo_id(content.get("extensions"))
+    if content.get("query") is None and document_id is None:
+        raise HttpProblem(400, "query 与 documentId 须有其一。请补上后重试。")
+    return GraphQLRequest(content.get("query"), content.get("operationName"), content.get("variables"), document_id)
+
+
+def _apollo_id(extensions: Mapping[str, Any] | None) -> str | None:
+    """The id of a trusted document where Apollo's clients write it."""
+    named = (extensions or {}).get("persistedQuery")
+    found = named.get("sha256Hash") if isinstance(named, dict) else None
+    return found if isinstance(found, str) else None
 
 
 class Accepted(NamedTuple):

@@ -25,9 +25,10 @@ from core.keys import b64decode
 from partners import answers
 from partners.catalogue import Catalogue
 from partners.offline import gates as offline_gates
+from partners.offline.gate import MOST_USES
 from partners.offline.gates import GATE, end_gate, make_bundle, offline_offers, partners_with_gates, register_gate
 from partners.offline.issuing import choices_of, issue_pass, set_offline_use
-from partners.offline.syncing import MOST_USES, sync_uses
+from partners.offline.syncing import sync_uses
 
 TOLD = (
     "开启后可在当天取一张离线凭证,在没有网络的设备上出示,凭证当天 24 时失效,每天一张。"

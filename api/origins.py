@@ -16,7 +16,7 @@ def is_allowed_origin(settings: Settings, origin: str | None, host: str | None) 
     """
     if origin is None:
         return True
-    if origin in getattr(settings, "origins", ()):
+    if origin in settings.origins:
         return True
     try:
         page = urlsplit(origin)

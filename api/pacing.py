@@ -1,5 +1,5 @@
-"""When an answer about a person leaves. One thing to know: at the next multiple of `GRID` after its scan came in, so that
-how long it took to find out says next to nothing about what was found out (`make bench ARGS="--only reasons"`).
+"""When an answer about a person leaves. One thing to know: at the next multiple of `GRID` after its scan came in, so
+that how long it took to find out says next to nothing about what was found out (`make bench ARGS="--only reasons"`).
 
 Waiting holds no connection and no processor: others are served meanwhile, and a busy server answers as many a second as
 it would without.

@@ -1,35 +1,50 @@
-"""Pages that people open. One thing to know: they are static files that talk to `/graphql` like any client, under a
-policy that lets nothing in from outside."""
+"""Pages that people open. One thing to know: they are files built from `web/` (`make web`) that talk to `/graphql` like
+any client, under a policy that lets nothing in from outside; without them the server works all the same.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
-FOLDER = Path(__file__).resolve().parent.parent / "web"
+BUILT = Path(__file__).resolve().parent.parent / "web" / "dist"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self' data:; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
 }
+NOT_BUILT = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>信易+</title>
+<p>页面还没有构建。请在能连接 npm 源的机器上运行 <code>make web</code>,然后刷新。接口本身照常可用。</p></html>"""
 
 
-def page(name: str) -> Response:
-    """A file of `web/`."""
-    return FileResponse(FOLDER / name, headers=HEADERS)
+def page(folder: str) -> Response:
+    """The page of a folder of `web/`."""
+    path = BUILT / folder / "index.html"
+    if not path.is_file():
+        return HTMLResponse(NOT_BUILT, headers=HEADERS)
+    return FileResponse(path, headers=HEADERS)
 
 
-async def _script(_: Request) -> Response:
-    return page("console.js")
+class _Assets(StaticFiles):
+    """Built files: their names carry a hash of what is in them, so they are kept for good."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def lasting(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                message["headers"].append((b"cache-control", b"public, max-age=31536000, immutable"))
+            await send(message)
+
+        await super().__call__(scope, receive, lasting)
 
 
-async def _style(_: Request) -> Response:
-    return page("console.css")
-
-
-CONSOLE = [Route("/console.js", _script), Route("/console.css", _style)]
-"""What the page for trying documents is made of; served in the demo alone."""
+ASSETS = Mount("/assets", _Assets(directory=BUILT / "assets", check_dir=False))
+"""What the pages are made of."""

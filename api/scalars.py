@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any, NewType
 
@@ -13,6 +16,9 @@ from partners.eligibility import Outcome
 from scoring.subjects import SubjectKind
 
 SMALLEST_FEN, LARGEST_FEN = 1, 10**12
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+MOST_DIGITS = 30
+"""Of a decimal number, before and after the point together."""
 
 Fen = NewType("Fen", int)
 
@@ -37,6 +43,51 @@ FEN = strawberry.scalar(
 """How `Fen` is written in the schema."""
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DECIMAL = re.compile(rf"[+-]?\d{{1,{MOST_DIGITS}}}(\.\d{{1,{MOST_DIGITS}}})?", re.ASCII)
+
+
+def _day(value: object) -> date:
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
+    except ValueError:
+        found = None
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise BadInput(f"日期须写作 2026-01-31,在 {FIRST_YEAR} 到 {LAST_YEAR} 年之间。请改正后重试。")
+    return found
+
+
+def _instant(value: object) -> datetime:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) and _DAY.match(value) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise BadInput(
+            f"时刻须带时区,写作 2026-01-31T08:00:00+08:00,在 {FIRST_YEAR} 到 {LAST_YEAR} 年之间。请改正后重试。"
+        )
+    return found
+
+
+def _decimal(value: object) -> Decimal:
+    # A float stands for the shortest number that reads as it.
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if len(text) > 2 * MOST_DIGITS + 2 or not _DECIMAL.fullmatch(text):
+        raise BadInput(f"数值须为不超过 {MOST_DIGITS} 位的十进制数,例如 95.5。请改正后重试。")
+    return Decimal(text)
+
+
+DATE = strawberry.scalar(name="Date", description="Date (isoformat)", serialize=date.isoformat, parse_value=_day)
+DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="Date with time (isoformat)",
+    serialize=datetime.isoformat,
+    parse_value=_instant,
+)
+DECIMAL = strawberry.scalar(name="Decimal", description="Decimal (fixed-point)", serialize=str, parse_value=_decimal)
+"""The usual scalars, taking only what can be meant: no year 1, no NaN, no number of a thousand digits."""
+
+
 def show_enum(kind: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
     """Put an enum of the domain into the schema, each of its values described."""
     definition: Any = strawberry.enum(kind, name=name, description=description)
@@ -57,4 +108,4 @@ show_enum(
     STANDARD_SERVICE="The standard service, as everybody gets it.",
 )
 
-__all__ = ["FEN", "Fen", "Outcome", "SubjectKind", "show_enum"]
+__all__ = ["DATE", "DATE_TIME", "DECIMAL", "FEN", "Fen", "Outcome", "SubjectKind", "show_enum"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -45,7 +48,7 @@ from api.registry import RegistryMutations, RegistryQueries
 from api.reports import ReportMutations, ReportQueries
 from api.results import ResultMutations
 from api.sandbox_acts import SandboxMutations
-from api.scalars import FEN, Fen
+from api.scalars import DATE, DATE_TIME, DECIMAL, FEN, Fen
 from api.sessions import SessionMutations, SessionQueries
 from api.settlement import SettlementQueries
 from api.standing_offers import StandingOfferMutations
@@ -142,7 +145,7 @@ SCHEMA = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    config=StrawberryConfig(scalar_map={Fen: FEN}),
+    config=StrawberryConfig(scalar_map={Fen: FEN, date: DATE, datetime: DATE_TIME, Decimal: DECIMAL}),
 )
 ACCESS = AccessRules(SCHEMA._schema)
 """Who may read which field of the schema."""

@@ -70,7 +70,9 @@ MOST_VARIABLES = 100
 MOST_GIVEN, DEEPEST_VARIABLE = 20_000, 20
 """Values in all variables together, lists and objects counted too, and how deeply they lie."""
 _PAGE_ARGUMENTS = ("first", "last")
-_HEAVY: dict[tuple[str, str], int] = {}
+LIST_WORK = 10
+"""What finding a list of introspection is worth, in values."""
+_HEAVY = {("Mutation", "exportMine"): 10_000}
 """Fields whose work is that of so many others."""
 
 
@@ -242,8 +244,10 @@ class _Pass:
         own = own._replace(depth=1 + inner.depth)
         weight = _HEAVY.get((getattr(parent, "name", ""), name), 1)
         if kind is not None and kind.name.startswith("__"):
-            times = _list_length(self._schema, parent, name) if field is not None and _is_list(field) else 1
-            return own._replace(described=1 + inner.described * times)
+            if field is None or not _is_list(field):
+                return own._replace(described=1 + inner.described)
+            times = _list_length(self._schema, parent, name)
+            return own._replace(described=LIST_WORK + inner.described * times)
         if _is_connection(parent) and field is not None and _is_list(field):
             return own._replace(values=weight, rows=inner.values, described=inner.described)
         values = inner.values + inner.rows * self._page(node)
@@ -327,9 +331,9 @@ def _list_length(schema: GraphQLSchema, parent: Any, name: str) -> int:
 
 @lru_cache(maxsize=8)
 def _most_described(schema: GraphQLSchema) -> int:
-    """Half as much again as the query that all tools send."""
+    """A little more than the query that all tools send."""
     document = parse(
         get_introspection_query(input_value_deprecation=True, specified_by_url=True, directive_is_repeatable=True)
     )
     (operation,) = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
-    return _Pass(schema, document, {}).of_operation(operation)[0].described * 3 // 2
+    return _Pass(schema, document, {}).of_operation(operation)[0].described * 11 // 10

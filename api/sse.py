@@ -38,10 +38,12 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
         is_complete = False
         try:
-            async with self._streams.hold(claims, remote, now=now):
+            async with self._streams.hold(claims, remote, now=now, state=self._context.state):
                 is_complete = await self._until_gone(receive, send)
         except Unauthenticated as ended:
-            error = error_body(located_error(ended), request_id=self._context.request_id)
+            error = error_body(
+                located_error(ended), request_id=self._context.request_id, language=self._context.language
+            )
             await _send(send, _event("next", {"errors": [error]}))
             is_complete = True
         except GoingAway:

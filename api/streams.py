@@ -5,14 +5,18 @@ is where its token ends, and which the server brings forward when it stops; so n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+from api.context import State
 from api.identity import Claims
+from api.identity.holding import ended
 from core.errors import ExpectedError, Unauthenticated
 
+log = logging.getLogger("xinyi.api")
 MOST_OPEN = 50
 """Connections that one account may hold open in one process; of those not signed in, one address."""
 CLOSING_SECONDS = 2
@@ -46,8 +50,11 @@ class Streams:
             raise TooManyStreams(f"同时打开的连接已达 {MOST_OPEN} 个。请先关闭不再使用的连接,再重新连接。")
 
     @asynccontextmanager
-    async def hold(self, claims: Claims | None, address: str, *, now: datetime) -> AsyncIterator[None]:
-        """Count one open connection as long as the block runs, which is ended when the token or the server does.
+    async def hold(
+        self, claims: Claims | None, address: str, *, now: datetime, state: State | None = None
+    ) -> AsyncIterator[None]:
+        """Count one open connection as long as the block runs, which is ended when the token or the server does; with
+        a `state`, also when the session that the token came from does.
 
         Raises:
             TooManyStreams: the caller has as many as it may.
@@ -60,6 +67,7 @@ class Streams:
         caller = _caller(claims, address)
         self._held[caller] += 1
         deadline = asyncio.timeout(claims.expires_at - now.timestamp() if claims else None)
+        ending = _end_with_session(deadline, state, claims) if state and claims and claims.session else None
         try:
             async with deadline:
                 self._deadlines.add(deadline)
@@ -67,8 +75,11 @@ class Streams:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise (GoingAway() if self.is_closing else Unauthenticated("令牌已过期。请重新登录。")) from None
+            raise (GoingAway() if self.is_closing else Unauthenticated(_OVER)) from None
         finally:
+            if ending is not None:
+                ending.cancel()
+                await asyncio.gather(ending, return_exceptions=True)
             self._deadlines.discard(deadline)
             self._held[caller] -= 1
             if not self._held[caller]:
@@ -87,6 +98,23 @@ class Streams:
     async def _ended(self) -> None:
         while self._deadlines:  # noqa: ASYNC110  # once in a server's life: no event is kept for it
             await asyncio.sleep(0.01)
+
+
+_OVER = "令牌已过期,或登录已被终止。请重新登录。"
+
+
+def _end_with_session(deadline: asyncio.Timeout, state: State, claims: Claims) -> asyncio.Task[None]:
+    """Bring a deadline forward when the session has ended. Should that not be found out, the token's end stands."""
+
+    async def watch() -> None:
+        try:
+            await ended(state, claims)
+        except ExpectedError:
+            log.warning("session not watched", exc_info=True)
+            return
+        deadline.reschedule(asyncio.get_running_loop().time())
+
+    return asyncio.create_task(watch())
 
 
 def _caller(claims: Claims | None, address: str) -> str:

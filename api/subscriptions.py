@@ -279,4 +279,4 @@ def _owned(listener: Principal) -> ColumnElement[bool]:
 
 
 async def _texts(connection: AsyncConnection, word: str, steps: Select[Any, int]) -> list[str]:
-    return [f"{word}:{key}:{step}" for key, step in (await connection.execute(steps.limit(MOST_MISSED))).tuples()]
+    return [f"{word}:{key}:{step}" for key, step in await connection.execute(steps.limit(MOST_MISSED))]

@@ -282,7 +282,7 @@ class WebhookMutations:
         """Also to endpoints registered since."""
         context = info.context
         if input.since.tzinfo is None or input.until.tzinfo is None:
-            raise BadInput("since 和 until 须带时区,例如 2026-11-20T00:00:00+08:00。")
+            raise BadInput("since 和 until 须带时区,例如 2026-11-20T00:00:00+08:00。请改正后重试。")
         async with _acting(context) as (connection, by):
             sent = await replay_events(connection, since=input.since, until=input.until, **by)
         return WebhooksAsked(deliveries=sent, event_id=None)

@@ -25,6 +25,7 @@ from api.http import HttpProblem, context_of, request_of
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.identity.holding import check_holds, signed_in
+from api.language import language_of, tell
 from api.limits import Limits
 from api.origins import is_allowed_origin
 from api.streams import GoingAway, Streams, TooManyStreams
@@ -78,6 +79,7 @@ class _Connection:
         self._serving, self._socket = sockets, socket
         self._remote = socket.client.host if socket.client else ""
         self._claims: Claims | None = None
+        self._language = language_of(socket.headers.get("accept-language"))
         self._operations: dict[str, asyncio.Task[None]] = {}
         """Those that run, by the ids that the client gave them."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,7 +101,8 @@ class _Connection:
         except _Closed as closed:
             return closed
         try:
-            async with self._serving.streams.hold(self._claims, self._remote, now=self._serving.state.clock()):
+            state = self._serving.state
+            async with self._serving.streams.hold(self._claims, self._remote, now=state.clock(), state=state):
                 await self._send({"type": "connection_ack"})
                 while True:
                     await self._take(await self._message())
@@ -126,6 +129,8 @@ class _Connection:
                 raise _Closed(4401, "Unauthorized")
             await self._take(message)
         given = message.get("payload") or {}
+        if isinstance(given.get("acceptLanguage"), str):
+            self._language = language_of(given["acceptLanguage"])
         authorization = given.get("authorization") or given.get("Authorization")
         authorization = authorization or self._socket.headers.get("authorization")
         state = self._serving.state
@@ -208,7 +213,7 @@ class _Connection:
         serving, headers = self._serving, self._socket.headers
         await check_holds(serving.state, self._claims)
         allowance = await serving.limits.check(self._claims, self._remote)
-        return context_of(
+        context = context_of(
             serving.state,
             self._claims,
             headers,
@@ -217,6 +222,8 @@ class _Connection:
             request_id=request_id,
             allowance=allowance,
         )
+        context.language = self._language
+        return context
 
     async def _sign_out(self, answer: Answer) -> None:
         """Close where an answer says that the token is good for nothing any more."""
@@ -224,7 +231,7 @@ class _Connection:
             await self._socket.close(4401, "Unauthorized")
 
     async def _refuse(self, key: str, message: str, **extensions: object) -> None:
-        error = {"message": message, "extensions": extensions}
+        error = {"message": tell(message, self._language), "extensions": extensions}
         await self._end(key, {"type": "error", "id": key, "payload": [error]})
 
     async def _end(self, key: str, message: Mapping[str, Any]) -> None:

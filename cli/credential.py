@@ -38,12 +38,12 @@ def verify(file: Path, data: Path | None, jwks: Path | None, nonce: str | None, 
     check_current(held, now=now)
     if nonce is not None and audience is not None:
         check_proof(held, nonce=nonce, audience=audience, now=now, since=held.issued_at)
-        proved = "for this nonce and audience"
+        proved = "for-this-request"
     elif held.proof:
         proof_claims(held)
-        proved = "for a nonce and audience that were not compared"
+        proved = "for-a-request-not-compared"
     else:
-        proved = "not at all: whoever has the file could show it"
+        proved = "not-at-all"  # whoever has the file could show it
     told = {
         "holds": True,
         "disclosed": held.disclosed,

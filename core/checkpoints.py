@@ -44,6 +44,9 @@ class TrailBroken(ExpectedError):
 
     code = "AUDIT_BROKEN"
 
+    def __init__(self, finding: str) -> None:
+        super().__init__(f"{finding}请从备份恢复,并查明原因。")
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -31,7 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
-from core.errors import StartupError, Unavailable
+from core.errors import BadInput, StartupError, Unavailable
 from core.keys import Keys
 from core.news import News
 
@@ -186,6 +186,7 @@ class _WarmConnections:
         self._engine = engine
         self._idle: list[AsyncConnection] = []
         self._slots = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._unwanted: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[AsyncConnection]:
@@ -198,7 +199,7 @@ class _WarmConnections:
             await self._slots.acquire()
         connection = None
         try:
-            connection = await self._at_hand() or await self._engine.connect()
+            connection = await self._at_hand() or await self._connect()
             yield connection
         except BaseException as error:
             if connection is not None and _is_sound(connection, error):
@@ -219,8 +220,23 @@ class _WarmConnections:
             await _discard(connection)
         return None
 
+    async def _connect(self) -> AsyncConnection:
+        """A new connection. Opening it is never cut off half way: the server would not hear that nobody wants it."""
+        opening = asyncio.ensure_future(self._open())
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            task = asyncio.create_task(_discard_opened(opening))
+            self._unwanted.add(task)
+            task.add_done_callback(self._unwanted.discard)
+            raise
+
+    async def _open(self) -> AsyncConnection:
+        return await self._engine.connect()
+
     async def close(self) -> None:
         """Close those at hand; nobody may be using one any more."""
+        await asyncio.gather(*self._unwanted)
         while self._idle:
             await _discard(self._idle.pop())
 
@@ -281,6 +297,11 @@ async def _settled(
         publish(news)
 
 
+async def _discard_opened(opening: asyncio.Future[AsyncConnection]) -> None:
+    with suppress(Exception):  # one that could not be opened need not be closed
+        await _discard(await opening)
+
+
 async def _discard(connection: AsyncConnection) -> None:
     await connection.invalidate()
     await connection.close()
@@ -306,8 +327,18 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
     if connection.dialect.name == "sqlite":
         yield  # it has been one all along
         return
-    async with driver_of(connection).transaction():
+    transaction = driver_of(connection).transaction()
+    await transaction.start()
+    try:
         yield
+    except asyncio.CancelledError:
+        # Cut off in mid-statement it cannot be asked to roll back; its connection is thrown away, and it with it.
+        raise
+    except BaseException:
+        await transaction.rollback()
+        raise
+    else:
+        await transaction.commit()
 
 
 _CONFLICTS = (
@@ -331,6 +362,10 @@ _DOWN = (
 )
 
 
+_NOT_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""PostgreSQL has no text with a NUL in it; SQLite has."""
+
+
 class _DriverErrors:
     """Say in two words of our own what drivers say in many; all else passes."""
 
@@ -342,6 +377,8 @@ class _DriverErrors:
         said = [error]
         if isinstance(error, DBAPIError):
             said += [error.orig, getattr(error.orig, "__cause__", None)]  # type: ignore[list-item]  # None is no error
+        if any(isinstance(one, _NOT_TEXT) for one in said):
+            raise BadInput("文本中含有空字符(NUL),无法处理。请删去后重试。") from None
         if any(isinstance(one, (IntegrityError, *_CONFLICTS)) for one in said):
             raise Conflict from error
         if any(isinstance(one, _DOWN) for one in said) or getattr(error, "connection_invalidated", False):

@@ -53,8 +53,8 @@ class RedisCache:
     """The port on Redis.
 
     Those of this process hear at once what it says, with or without Redis. To the others it goes by one channel, each
-    piece with a number, told again until Redis has taken it: what comes twice is dropped, and a number that was left
-    out, like a connection that was lost, is a gap that listeners are told of.
+    piece with a number of its own, told again until Redis has taken it: what comes twice is dropped, and a number that
+    was left out, like a connection that was lost, is a gap that listeners are told of.
     """
 
     def __init__(self, url: str) -> None:
@@ -65,7 +65,8 @@ class RedisCache:
         self._patient = Redis.from_url(url, socket_connect_timeout=0.25, retry=Retry(NoBackoff(), 0))
         self._fanout = Fanout()
         self._name, self._number = uuid4().hex, 0
-        self._untold: deque[tuple[int, bytes]] = deque(maxlen=MOST_UNTOLD)
+        self._untold: deque[News] = deque(maxlen=MOST_UNTOLD)
+        """What is still to be told; the last of it has the number `_number`."""
         self._telling: asyncio.Task[None] | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._hears = asyncio.Event()
@@ -88,21 +89,19 @@ class RedisCache:
         """See `Cache.publish`. What is said in one turn of the event loop leaves in one trip."""
         said = joined(news)
         self._fanout.spread(said)
-        for topic, text in said:
-            self._number += 1
-            self._untold.append((self._number, orjson.dumps([self._name, self._number, topic, text])))
+        self._untold += said
+        self._number += len(said)
         if self._telling is None or self._telling.done():
             self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:
         is_down = False
         while self._untold:
-            some = list(islice(self._untold, MOST_AT_ONCE))
+            some = [tuple(one) for one in islice(self._untold, MOST_AT_ONCE)]
+            first = self._number - len(self._untold) + 1
             try:
-                trip = self._redis.pipeline(transaction=False)
-                for _, message in some:
-                    trip.publish(_CHANNEL, message)
-                await trip.execute()
+                await self._redis.publish(_CHANNEL, orjson.dumps([self._name, first, some]))
+                is_down = False
             except _FAILURES as error:
                 if not is_down:
                     log.warning("news cannot be told to other processes: %s", type(error).__name__)
@@ -110,7 +109,7 @@ class RedisCache:
                 await asyncio.sleep(SECONDS_BETWEEN_TRIES)
                 continue
             # Newer ones may have pushed some of these out meanwhile.
-            while self._untold and self._untold[0][0] <= some[-1][0]:
+            while self._number - len(self._untold) + 1 < first + len(some):
                 self._untold.popleft()
 
     @asynccontextmanager
@@ -151,8 +150,9 @@ class RedisCache:
         except ValueError:
             said = None
         match said:
-            case [str(sender), int(number), str(topic), str(text)]:
-                self._hand_on(sender, number, News(topic, text))
+            case [str(sender), int(first), [*pieces]] if all(_is_news(piece) for piece in pieces):
+                for number, piece in enumerate(pieces, first):
+                    self._hand_on(sender, number, News(*piece))
             case _:
                 log.warning("news that is none of ours")
 
@@ -190,6 +190,13 @@ class RedisCache:
                     await task
         await self._patient.aclose()
         await self._redis.aclose()
+
+
+def _is_news(piece: object) -> bool:
+    match piece:
+        case [str(), str()]:
+            return True
+    return False
 
 
 async def _messages(channel: Any) -> AsyncIterator[dict[str, Any]]:

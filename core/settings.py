@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     receivers: Annotated[Mapping[str, str], NoDecode] = {}
     """Where notices go, by the receiver's name, as YAML or JSON: `{"name": "https://…"}`. `overseer` hears of overdue
     cases, the others of changes to records that they were given."""
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may use the interface from a browser, comma-separated: `https://app.example`."""
     partner_key_days: int = Field(default=398, ge=1, le=398)
     """How many days a partner's key lasts at most; it ends by itself."""
     files: str | None = None
@@ -70,10 +73,19 @@ class Settings(BaseSettings):
     files_secret_access_key: SecretStr | None = None
     """The secret that belongs to it."""
 
-    @field_validator("places", mode="before")
+    @field_validator("places", "origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            page = urlsplit(origin)
+            if page.scheme not in ("http", "https") or f"{page.scheme}://{page.netloc}" != origin or not page.netloc:
+                raise ValueError("not an origin")
+        return value
 
     @field_validator("receivers", mode="before")
     @classmethod

@@ -8,10 +8,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from factories import City, offer_id
+from sqlalchemy import delete
 
 from core.keys import b64encode
 from partners.offline.gate import Accepted, Bundle, Refused, check, open_bundle, sign_use
 from partners.offline.passes import show
+from partners.offline.tables import offline_passes
 
 SET = """mutation ($input: SetOfflineUseInput!) { setOfflineUse(input: $input) { __typename
   ... on OfflineChoice { on since restsSince told offer { id } } ... on Problem { code message } } }"""
@@ -110,9 +112,9 @@ async def new_gate(city: City, site: str = "东门", *, by: str = "scenic") -> G
     return gate
 
 
-async def carrying(city: City, person: str = "good", offer: str = "museum") -> Phone:
+async def carrying(city: City, person: str = "good", offer: str = "museum", *, phone: Phone | None = None) -> Phone:
     """Somebody's phone with today's pass."""
-    phone = Phone(city, person)
+    phone = phone or Phone(city, person)
     await city.do(SET, by=person, offerId=offer_id(offer), on=True)
     answer = await phone.ask(offer)
     assert answer["__typename"] == "OfflinePass", answer
@@ -135,3 +137,35 @@ def seconds(city: City, ahead: float = 0) -> str:
     """The instant, as a gate writes it down: whole seconds."""
     moment: datetime = city.now + timedelta(seconds=ahead)
     return moment.replace(microsecond=0).isoformat()
+
+
+ACTS = (
+    "setOfflineUse", "issueOfflinePass", "registerGate", "registeredGate", "endGate", "fetchOfflineBundle",
+    "syncOfflineUses", "usedOffline",
+)  # fmt: skip
+
+
+async def offline_input(city: City, what: str, actor: str) -> dict[str, Any]:
+    """A good input for one of them, for the table of who may."""
+    by = actor if actor in ("scenic", "hospital", "representative") else "scenic"
+    gate = Gate(city, by=by)
+    if what == "registerGate":
+        return {"site": "东门", "publicKey": public(gate.private)}
+    await gate.register()
+    if what == "endGate":
+        return {"gateId": gate.id}
+    if what == "fetchOfflineBundle":
+        return {"gateId": gate.id}
+    if what == "syncOfflineUses":
+        return {"requestId": city.next_request(), "gateId": gate.id, "uses": ["?"]}
+    if what == "setOfflineUse":
+        return {"offerId": offer_id("museum"), "on": True}
+    if actor in ("good", "plain", "firm"):
+        await city.write(delete(offline_passes))  # one a day
+        await city.do(SET, by=actor, offerId=offer_id("museum"), on=True)
+    if what == "usedOffline" and actor == "good":
+        await gate.fetch()
+        phone = await carrying(city)
+        gate.judge(phone.show())
+        await gate.sync()
+    return {"offerId": offer_id("museum"), "deviceKey": public(gate.private)}

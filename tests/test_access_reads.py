@@ -49,14 +49,17 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "node", "partner", "statistics", "modelVersions",
     # a partner's own orders and what it does about an application, of which each look is on the log
     "orders", "createOrder", "startOrder", "completeOrder", "recordPayment", "cancelOrder", "offerLoan", "declineLoan",
-    "reportLoan", "loanFigures",
+    "reportLoan", "loanFigures", "orderMoved",
     # one's own redemptions, by the verification's id, which was on the log
     "redeemBenefit", "releaseVerification", "reverseRedemption", "requestedConsents",
     # what a wallet is asked, before anybody is; its answer is on the log (tests/test_wallet.py)
     "presentationRequest", "createPresentationRequest",
+    "gates", "registerGate", "endGate", "fetchOfflineBundle",
     "labels", "registerLabels", "endLabel", "grantAccess", "revokeGrant", "requestGrant",
     "grantQueue",
+    "trustedDocuments", "registerDocuments", "retireDocuments", "setFreeDocuments",
     # partners, offers, models
+    "offerMoved", "partnerEvent",
     "offerQueue", "offerWork", "draftOffer", "editOffer", "submitDraft", "reviseOffer", "withdrawOffer",
     "requestOfferChanges", "signOfferReview", "pauseOffer", "resumeOffer", "closeOffer", "rollBackOffer",
     "recordBaseline",
@@ -84,6 +87,8 @@ NOTED_BY_THEIR_PARTS = {
     "loanApplications",
     # query rights
     "queryRecords",
+    # what gates bring back
+    "syncOfflineUses",
     # subjects and those who act for them
     "findSubject", "registerSubject", "addSubjectNumber", "renameSubject", "endSubject", "reinstateSubject",
     "proposeMerge", "mergeSubjects", "mergeProposals", "findDuplicates", "grantMandate", "revokeMandate",
@@ -103,7 +108,7 @@ async def register(city: City, by: str = "reviewer", **given: Any) -> dict[str, 
 
 def reached_by_others() -> set[str]:
     """The root fields that somebody but the subject, and not everybody, may ask."""
-    roots = [SCHEMA._schema.query_type, SCHEMA._schema.mutation_type]
+    roots = [SCHEMA._schema.query_type, SCHEMA._schema.mutation_type, SCHEMA._schema.subscription_type]
     fields = {(root.name, name): ACCESS.fields[root.name, name] for root in roots if root for name in root.fields}
     others = {name for (_, name), allowed in fields.items() if not allowed & {*ANYONE} and allowed - {*SUBJECT}}
     return others | {"node"}

@@ -24,6 +24,8 @@ from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, get
 from joining import ACTS as JOINING
 from joining import PAPER, STOLEN_KEY, file_memberships, joining_input
 from offer_steps import ACTS, offer_input, work_on_offers
+from offline_steps import ACTS as OFFLINE
+from offline_steps import offline_input
 from owed_and_lent import INPUTS as OWED_AND_LENT
 from owed_and_lent import file_orders_and_loans, order_or_loan_input
 from published import deliver_one_of_each
@@ -340,6 +342,8 @@ async def given(city: City, what: str, actor: str) -> dict[str, Any]:  # noqa: P
         return await joining_input(city, what)
     if what in WEBHOOK_ACTS:
         return await webhook_input(city, what)
+    if what in OFFLINE:
+        return await offline_input(city, what, actor)
     if what in ACTS:
         return await offer_input(city, what, actor)
     if what in OWED_AND_LENT:

@@ -13,18 +13,18 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from factories import ISSUE, City, open_city
+from factories import City, open_city
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from streaming import TICKS, Served, serving, until
 
 import api.http
-from api import slow_clients
-from api.execution import Operations
-from core.database import Database
-from core.keys import load_keys
+from api import slow_clients, streams
 
 MANY = 50
 GRAPHQL = "application/graphql-response+json"
+ENROLL = "mutation ($input: EnrollInput!) { enroll(input: $input) { __typename ... on Problem { code } } }"
+NOTICE = "2026-11-22"
 
 
 @pytest.fixture
@@ -62,41 +62,157 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_its_connection_give
 
 
 async def test_a_mutation_that_is_given_up_writes_nothing_and_the_next_one_writes(
-    city: City, monkeypatch: pytest.MonkeyPatch
+    city_url: str, keys_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await city.tally()
-    real = Database.transaction
+    async def endless(connection: AsyncConnection, **_: object) -> None:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("SELECT pg_sleep(60)"))  # cut off in mid-statement
+        await asyncio.sleep(60)  # cut off between two
 
-    def endless(self: Database) -> Any:
-        begun = real(self)
+    async with open_city(database_url=city_url, keys_file=keys_file, request_seconds=0.5) as city:
+        before = await city.tally()
+        with monkeypatch.context() as patched:
+            patched.setattr("api.subjects.score_participant", endless)  # by then the enrolment is written
+            bodies = await asyncio.gather(
+                *(city.ask(ENROLL, {"input": {"noticeVersion": NOTICE}}, by="stranger") for _ in range(3))
+            )
+        for body in bodies:
+            assert body["errors"][0]["extensions"]["code"] == "TIMEOUT"
+            assert "data" not in body
+        assert await city.tally() == before
+        assert connections_of(city) == 0
+        assert await city.do(ENROLL, by="stranger", noticeVersion=NOTICE) == {"__typename": "Enrollment"}
+        assert await city.code("stranger")
 
-        class Endless:
-            async def __aenter__(self) -> Any:
-                return await begun.__aenter__()
 
-            async def __aexit__(self, *error: Any) -> Any:
-                try:
-                    if error[0] is None:
-                        await asyncio.sleep(3600)  # all is written, and not committed
-                except BaseException as cut:
-                    await begun.__aexit__(type(cut), cut, cut.__traceback__)
-                    raise
-                return await begun.__aexit__(*error)
+async def raw(served: Served, *parts: bytes, pause: float = 0) -> bytes:
+    """What comes back when these bytes are sent one after the other, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(pause)
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
 
-        return Endless()
 
-    from factories import ENTERPRISES  # noqa: F401
+HEAD = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n"
 
-    enroll = """mutation ($input: EnrollInput!) { enroll(input: $input) { __typename ... on Problem { code } } }"""
-    operations = _operations(city)
-    monkeypatch.setattr(operations, "_seconds", 0.2)
-    with monkeypatch.context() as patched:
-        patched.setattr(Database, "transaction", endless)
-        body = await city.ask(enroll, {"input": {"noticeVersion": "2026-11-22"}}, by="stranger")
-    assert body["errors"][0]["extensions"]["code"] == "TIMEOUT"
-    assert "data" not in body
-    assert await city.tally() == before
-    assert connections_of(city) == 0
-    monkeypatch.setattr(operations, "_seconds", 10)
-    assert await city.do(enroll, by="stranger", noticeVersion="2026-11-22") == {"__typename": "Enrollment"}
-    assert await city.code("stranger")
+
+async def test_a_body_that_does_not_come_is_not_waited_for(sqlite_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.http, "BODY_SECONDS", 0.2)
+    async with serving(sqlite_city) as served:
+        for parts in ((HEAD,), (HEAD, b'{"que')):
+            answer = await raw(served, *parts)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 408 ")
+            assert b"connection: close" in head
+            assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(sqlite_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_clients, "HEAD_SECONDS", 0.2)
+    async with serving(sqlite_city) as served:
+        began = asyncio.get_running_loop().time()
+        assert await raw(served) == b""
+        assert await raw(served, *(b"G", b"E", b"T", b" "), pause=0.01) == b""
+        whole = HEAD + b'{"query":"{ hello }"}'
+        answer = await raw(served, whole, b"POST /graphql", pause=0.05)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert asyncio.get_running_loop().time() - began < 3, "and a second request's head neither"
+
+
+async def test_a_head_that_comes_in_time_may_come_in_pieces(sqlite_city: City) -> None:
+    whole = HEAD.replace(b"host: a", b"host: a\r\nconnection: close") + b'{"query":"{ hello }"}'
+    async with serving(sqlite_city) as served:
+        answer = await raw(served, *(whole[n : n + 7] for n in range(0, len(whole), 7)), pause=0.001)
+    assert b'"hello":"hello"' in answer
+
+
+async def unread(served: Served, first: bytes, *more: bytes) -> socket.socket:
+    """A client that asks, and reads next to nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", served.port))
+    await loop.sock_sendall(client, first)
+    for part in more:
+        await loop.sock_recv(client, 1000)
+        await loop.sock_sendall(client, part)
+    return client
+
+
+def post_of(query: str) -> bytes:
+    """A request for events, as it goes over the wire."""
+    body = orjson.dumps({"query": query})
+    head = "POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\naccept: text/event-stream\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+UPGRADE = (
+    b"GET /graphql HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
+
+
+def frame(**message: Any) -> bytes:
+    """A text frame of a client, with a mask of zeros."""
+    content = orjson.dumps(message)
+    return b"\x81" + bytes([0x80 | len(content)]) + b"\0\0\0\0" + content
+
+
+async def test_a_client_that_reads_nothing_is_cut_off(sqlite_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_clients, "READ_SECONDS", 0.3)
+    flood = "subscription { flood }"
+    async with serving(sqlite_city) as served:
+        tasks = len(asyncio.all_tasks())
+        over_http = await unread(served, post_of(flood))
+        over_socket = await unread(
+            served, UPGRADE, frame(type="connection_init"), frame(type="subscribe", id="1", payload={"query": flood})
+        )
+        await until(lambda: len(served.streams) == 2)
+        await until(lambda: len(served.streams) == 0)
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        over_http.close()
+        over_socket.close()
+
+
+def cut(client: socket.socket) -> None:
+    """End a connection as a crash does: with a reset, and without a word."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+async def test_connections_that_are_cut_leave_nothing_behind(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MOST_OPEN", 2 * MANY)
+    async with serving(city) as served:
+        await asyncio.sleep(0.05)
+        tasks = len(asyncio.all_tasks())
+        clients = []
+        for number in range(MANY):
+            clients.append(await unread(served, post_of(TICKS)))
+            key = f"{number}"
+            clients.append(
+                await unread(
+                    served,
+                    UPGRADE,
+                    frame(type="connection_init"),
+                    frame(type="subscribe", id=key, payload={"query": TICKS}),
+                )
+            )
+        await served.heard(2 * MANY)
+        served.say("in the middle of things")
+        for client in clients:
+            cut(client)
+        served.say("and after")
+        await until(lambda: served.listeners() == 0 and len(served.streams) == 0)
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        assert connections_of(city) == 0
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.post(served.url, json={"query": "{ hello }"})).json()["data"] == {"hello": "hello"}

@@ -112,6 +112,17 @@ async def something_of_every_sort_is_on_file(city: City) -> None:
 
 
 @action
+async def people_sign_in_and_numbers_come_with_them(city: City) -> None:
+    told = {"user-agent": f"{GOOD} Firefox {STRANGER}", "accept": "text/html"}
+    for number in (GOOD, old(GOOD), STRANGER):
+        for path in ("session", "refresh", "end", "demo", "wechat", f"{number}/callback", number):
+            body = {"code": number, "refresh_token": number, "role": number, "n": int(number[:15])}
+            await city.client.post(f"/sign-in/{path}", json=body, headers=told)
+            await city.client.get(f"/sign-in/{path}", params={"state": number, "return_to": number}, headers=told)
+    await city.client.post("/sign-in/demo", json={"role": "citizen"}, headers=told)
+
+
+@action
 async def numbers_come_where_none_belongs(city: City) -> None:
     for number in (GOOD, old(GOOD), STRANGER):
         for body in (

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
-from typing import Any
 
 import pytest
 from factories import City, offer_id
-from offline_steps import BUNDLE, END, SET, USES, Gate, Phone, carrying, log_of, new_gate, notices_of, public, seconds
-from sqlalchemy import insert, select, update
-from test_settlement import listed, settle
+from offline_steps import SET, USES, Phone, carrying, log_of, new_gate, notices_of, seconds
+from sqlalchemy import delete, update
+from test_authorisation import A_CONSENT, GIVE_CONSENT
+from test_consents import PAUSE
 
-from core.keys import b64encode
+from api.ids import public_id
 from core.signing import verify
 from partners.offline.gate import Accepted, Refused
-from partners.offline.passes import Refusal
-from partners.offline.tables import offline_passes, offline_uses
-from partners.tables import catalogue_state, offers, quotas, redemptions, security_events, verifications
-from scoring.tables import credit_records
+from partners.offline.tables import offline_passes
+from partners.tables import catalogue_state, offers, quotas, redemptions
+from scoring.tables import credit_records, scores
+
+UNCHANGED = {
+    "budget_fen": None, "exclusive_group": "", "limits": [], "payer": "partner", "effects": ["gift"],
+}  # fmt: skip
 
 
 def code_of(answer: Accepted | Refused) -> str:
@@ -28,14 +30,7 @@ def code_of(answer: Accepted | Refused) -> str:
 
 
 async def taken(city: City, offer: str) -> int:
-    rows = [row for row in await city.rows(quotas) if offer_id(offer) == offer_id_of(row.offer_id)]
-    return sum(row.taken for row in rows)
-
-
-def offer_id_of(number: int) -> str:
-    from api.ids import public_id
-
-    return public_id("Offer", number)
+    return sum(row.taken for row in await city.rows(quotas) if public_id("Offer", row.offer_id) == offer_id(offer))
 
 
 def test_the_gate_imports_no_database_and_no_server() -> None:
@@ -120,6 +115,7 @@ async def test_only_offers_of_partners_with_a_gate_and_without_amounts_or_groups
     for change in (
         {"budget_fen": 1000, "most_fen": 10},
         {"exclusive_group": "g"},
+        {"payer": "government", "effects": ["fee-reduction"]},
         {"limits": [{"scope": "site", "period": "day", "most": 1}]},
     ):
         await city.write(
@@ -127,7 +123,7 @@ async def test_only_offers_of_partners_with_a_gate_and_without_amounts_or_groups
             update(catalogue_state).values(version=catalogue_state.c.version + 1),
         )
         assert offer_id("museum") not in await listed_(), change
-        await city.write(update(offers).where(offers.c.id == 1).values(budget_fen=None, exclusive_group="", limits=[]))
+        await city.write(update(offers).where(offers.c.id == 1).values(UNCHANGED))
 
 
 async def test_a_day_has_one_pass_of_an_offer_for_one_phone_and_it_ends_with_the_day(city: City) -> None:
@@ -242,6 +238,7 @@ async def test_a_stale_bundle_judges_nothing(city: City) -> None:
 @pytest.mark.parametrize("how", ["off", "left", "graded", "paused"])
 async def test_an_end_reaches_gates_when_they_fetch_and_uses_before_are_honoured(city: City, how: str) -> None:
     early, late = await new_gate(city, "东门"), await new_gate(city, "西门")
+    consent = await city.do(GIVE_CONSENT, by="good", **A_CONSENT | {"partnerId": public_id("Partner", 1)})
     phone = await carrying(city)
     city.wait(hours=1)
     if how == "off":
@@ -250,7 +247,9 @@ async def test_an_end_reaches_gates_when_they_fetch_and_uses_before_are_honoured
         leave = "mutation ($input: LeaveSchemeInput!) { leaveScheme(input: $input) { __typename } }"
         await city.do(leave, by="good", confirm=True)
     elif how == "graded":
-        from test_cases_acts import CORRECT_NOTHING  # noqa: F401
+        await city.write(delete(credit_records).where(credit_records.c.subject_id == 1), delete(scores))
+    elif how == "paused":
+        await city.do(PAUSE, by="good", consentId=consent["id"])
     city.wait(minutes=10)
     assert code_of(early.judge(phone.show())) == "", "it has not heard"
     await late.fetch()

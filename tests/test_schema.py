@@ -143,7 +143,7 @@ PERSONAL_WORDS = re.compile("score|grade|record|reason|threshold|points|whynot",
 PARTNERS_MUTATIONS = ("verifyCreditCode", "redeemBenefit", "reverseRedemption")
 PARTNERS_TYPES = (
     "Partner", "Offer", "Verification", "Redemption", "ReversedRedemption", "Problem", "Order", "LoanApplication",
-    "DecidedLoan", "PresentationRequest",
+    "DecidedLoan", "PresentationRequest", "PartnerEvent",
 )  # fmt: skip
 
 

@@ -190,6 +190,33 @@ async def test_an_account_that_acts_for_another_now_hears_nothing_of_the_one_bef
         assert await ended(heard) == "UNAUTHENTICATED"
 
 
+async def test_what_was_missed_is_looked_for_and_told_once(city: City) -> None:
+    await city.verify(await city.code("good"))  # before anybody listened
+    city.wait(seconds=1)
+    async with (
+        subscribed(city, SCANNED, by="good") as scans,
+        subscribed(city, CASES, by="good") as cases,
+        subscribed(city, ORDERS, by="good") as mine,
+        subscribed(city, ORDERS, by="hospital") as theirs,
+        subscribed(city, STATUSES, by="representative") as offers,
+        subscribed(city, BENEFITS, by="plain") as benefits,
+    ):
+        publish, city.state.database.publish = city.state.database.publish, None
+        case = await city.do(OBJECT, by="good", recordId="r0", ground="WRONG", statement="不是我")
+        await city.do(WITHDRAW, by="good", caseId=case["id"])
+        order = (await propose(city))["id"]
+        offer = await drafted(city)
+        city.state.database.publish = publish
+        for _ in range(2):
+            city.state.cache._fanout.tell_gap()  # type: ignore[attr-defined]
+        assert (await scans.next())["outcome"] == "BENEFIT_APPLIES"
+        assert [(await cases.next())["id"] for _ in range(2)] == [case["id"]] * 2
+        assert [(await one.next())["id"] for one in (mine, theirs, offers)] == [order, order, offer]
+        assert (await benefits.next())["id"]
+        for one in (scans, cases, mine, theirs, offers):
+            await one.nothing(0.1)
+
+
 async def test_a_transaction_that_fails_tells_nothing(city: City) -> None:
     async with subscribed(city, CASES, by="good") as heard:
         refused = await city.do(OBJECT, by="good", recordId="r9", ground="WRONG", statement="不是我")

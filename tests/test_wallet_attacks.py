@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jwcrypto.jwk import JWK
 from sd_jwt.verifier import SDJWTVerifier
 from test_codes import some_keys
-from wallets import Held, Wallet, look, new_key, request
+from wallets import ISSUE, Held, Wallet, look, new_key, request
 
 from core.errors import ExpectedError
 from core.keys import Keys, b64decode, b64encode, load_keys
@@ -81,7 +81,7 @@ def test_no_letter_can_be_changed_left_out_or_put_in(curve: str) -> None:
             assert refused.value.code in {"CREDENTIAL_INVALID", "KEY_NOT_PROVED"}
 
 
-def mutated(chosen: random.Random, text: str, other: str) -> str:
+def mutated(chosen: random.Random, text: str, other: str) -> str:  # noqa: PLR0911  # one each
     """The text with something done to it that a machine would think of."""
     parts = text.split("~")
     match chosen.randrange(8):
@@ -115,11 +115,12 @@ def mutated(chosen: random.Random, text: str, other: str) -> str:
 
 def test_of_5000_mutations_none_is_taken_and_none_breaks_the_reader() -> None:
     chosen = random.Random(32)
-    text, other = presented(), held().shown(nonce="another", audience="elsewhere", at=NOON.timestamp())
+    genuine = presented("P-256"), presented("Ed25519")
+    other = held("P-256").shown(nonce="another", audience="elsewhere", at=NOON.timestamp())
     for curve in ("P-256", "Ed25519") * 2500:
         base = presented(curve)
-        changed = mutated(chosen, base, chosen.choice([other, text, presented("Ed25519")]))
-        if changed == base:
+        changed = mutated(chosen, base, chosen.choice([other, *genuine]))
+        if changed in genuine:
             continue
         with pytest.raises(ExpectedError):
             accept(some_keys(), changed)
@@ -302,8 +303,8 @@ async def test_a_credential_cannot_be_issued_past_the_log(city: City) -> None:
         body = await city.client.post(
             "/graphql",
             json={
-                "query": 'mutation ($o: ID!, $k: [String!]!) { issueCredentials(input: {offerId: $o, keys: $k}) { __typename } }',
-                "variables": {"o": offer_id("museum"), "k": [new_key().export_public()]},
+                "query": ISSUE,
+                "variables": {"input": {"offerId": offer_id("museum"), "keys": [new_key().export_public()]}},
             },
             headers={"authorization": f"Bearer {city.token('good')}"},
         )  # fmt: skip

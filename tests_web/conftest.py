@@ -1,5 +1,5 @@
-"""Fixtures of the checks in this folder, and their table at the end of a run. One thing to know: whoever measures a suite
-hands the figure to `figures`, and docs/clients.md has to hold every line of it."""
+"""Fixtures of the checks in this folder, and their table at the end of a run. One thing to know: whoever measures a
+suite hands the figure to `figures`, and docs/clients.md has to hold every line of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from tests_web.figures import Figures
 from tests_web.node import run_node
 from tests_web.served import City, served_city

@@ -11,7 +11,9 @@ from tests_web.node import HERE, NODE
 
 def _version(package: str) -> str:
     if package == "node":
-        return subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
+        return (
+            subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
+        )
     version: str = json.loads((HERE / "node_modules" / package / "package.json").read_text())["version"]
     return version
 

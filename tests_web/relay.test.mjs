@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
-import test from "node:test";
+import test, { after } from "node:test";
 import { createClient } from "graphql-ws";
 import relay from "relay-runtime";
 import WebSocket from "ws";
@@ -28,6 +28,7 @@ async function post({ id, name }, variables) {
 const subscribe = ({ id, name }, variables) =>
   Observable.create((sink) => sockets.subscribe({ query: documents[id], operationName: name, variables }, sink));
 
+after(() => sockets.dispose());
 const environment = () => new Environment({ network: Network.create(post, subscribe), store: new Store(new RecordSource()) });
 
 test("every document stands under the hash of its text", () => {
@@ -43,12 +44,14 @@ test("a query fills the store", async () => {
   assert.equal(city.getStore().getSource().get(me.id).__typename, "CreditSubject");
 });
 
+async function commit(city, name, variables) {
+  const mutation = await compiled(name);
+  return new Promise((onCompleted, onError) => relay.commitMutation(city, { mutation, variables, onCompleted, onError }));
+}
+
 test("a mutation is committed", async () => {
-  const mutation = await compiled("CodeMutation");
-  const answer = await new Promise((onCompleted, onError) =>
-    relay.commitMutation(environment(), { mutation, variables: { input: {} }, onCompleted, onError }),
-  );
-  assert.equal(answer.issueCreditCode.__typename, "CreditCode");
+  const { issueCreditCode } = await commit(environment(), "CodeMutation", { input: {} });
+  assert.equal(issueCreditCode.__typename, "CreditCode");
 });
 
 test("pages come by node(id:) and are joined in the store, nothing twice and nothing left out", async () => {
@@ -74,14 +77,35 @@ test("pages come by node(id:) and are joined in the store, nothing twice and not
   assert.ok(pages > 2);
 });
 
-test("a subscription reaches the store", async () => {
-  const subscription = await compiled("LiveScanSubscription");
-  let stop;
+/** The first event of a subscription, as the promise `heard`. */
+async function listen(name, city = environment()) {
+  const subscription = await compiled(name);
   const heard = new Promise((onNext, onError) => {
-    stop = relay.requestSubscription(environment(), { subscription, variables: {}, onNext, onError });
+    relay.requestSubscription(city, { subscription, variables: {}, onNext, onError });
   });
+  return { heard };
+}
+
+test("a subscription reaches the store", async () => {
+  const { heard } = await listen("LiveScanSubscription");
   const { codeScanned } = await scanUntil(heard);
   assert.equal(codeScanned.outcome, "BENEFIT_APPLIES");
-  stop.dispose();
-  await sockets.dispose();
+});
+
+test("a case that moves is written over the case that is shown", async () => {
+  const city = environment();
+  const [moved, changed, scanned] = await Promise.all(
+    ["LiveCasesSubscription", "LiveBenefitsSubscription", "LiveScanSubscription"].map((name) => listen(name, city)),
+  );
+  await scanUntil(scanned.heard); // by now all three are listening
+  const { me } = await relay.fetchQuery(city, await compiled("ScoreQuery"), {}).toPromise();
+  const input = { model: me.scores[0].model.id, ground: "WRONG", statement: "请核对这一结果。" };
+  const { openObjection } = await commit(city, "CasesObjectMutation", { input });
+  assert.equal(openObjection.__typename, "CreditCase");
+  await moved.heard;
+  const held = () => city.getStore().getSource().get(openObjection.id);
+  assert.equal(held().ground, "wrong");
+  assert.equal((await changed.heard).benefitsChanged.id, me.id);
+  const { withdrawCase } = await commit(city, "CasesWithdrawMutation", { input: { caseId: openObjection.id } });
+  assert.equal(held().state, withdrawCase.state);
 });

@@ -35,7 +35,9 @@ class City(NamedTuple):
 
 def _xinyi(*arguments: str) -> str:
     command = [sys.executable, "-m", "cli.main", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _environment() -> dict[str, str]:
@@ -56,7 +58,8 @@ def served_city(folder: Path) -> Iterator[City]:
     try:
         _wait_for(f"{address}/readyz", server, log)
         tokens = {
-            name: _xinyi("demo-token", role, "--n", str(n), "--data", str(folder)) for name, (role, n) in ACCOUNTS.items()
+            name: _xinyi("demo-token", role, "--n", str(n), "--data", str(folder))
+            for name, (role, n) in ACCOUNTS.items()
         }
         yield City(address, folder, {"CITY_ADDRESS": address, "CITY_TOKENS": json.dumps(tokens)})
         assert server.poll() is None, f"the server has ended:\n{log.read_text()[-4000:]}"
@@ -75,7 +78,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < until:
         assert server.poll() is None, log.read_text()
         try:
-            with urlopen(url):  # noqa: S310  # our own server
+            with urlopen(url):  # our own server
                 return
         except (URLError, ConnectionError):
             time.sleep(0.1)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
+
 from tests_web.figures import Figures
 from tests_web.node import HERE, run_node
 from tests_web.served import ROOT, City
@@ -68,26 +69,47 @@ def test_usual_clients_ask_act_and_listen(node_tests: NodeTests, figures: Figure
 
 
 def test_schema_and_operations_satisfy_graphql_eslint(figures: Figures) -> None:
-    given = ("-c", "tests_web/eslint.config.mjs", "--format", "json", "schema.graphql", "examples/miniprogram/operations")
+    given = (
+        "-c",
+        "tests_web/eslint.config.mjs",
+        "--format",
+        "json",
+        "schema.graphql",
+        "examples/miniprogram/operations",
+    )
     linted = json.loads(node(modules("eslint/bin/eslint.js"), *given, from_root=True))
     assert len(linted) == 1 + len(OPERATIONS)
     assert [found for file in linted for found in file["messages"]] == []
     figures.add("graphql-eslint, recommended and Relay", "@graphql-eslint/eslint-plugin eslint", "0 findings")
 
 
-@pytest.mark.parametrize("manifest", ["examples/miniprogram/documents.json", "tests_web/generated/relay-documents.json"])
+@pytest.mark.parametrize(
+    "manifest", ["examples/miniprogram/documents.json", "tests_web/generated/relay-documents.json"]
+)
 def test_a_generated_manifest_is_registered_and_answered_by_id(city: City, manifest: str) -> None:
     documents = json.loads((ROOT / manifest).read_text())
     for key, text in documents.items():
         assert sha256(text.encode()).hexdigest() == key.removeprefix("sha256:")
-    command = ["documents", "register", manifest, "--app", "miniprogram", "--as", "operator-1", "--data", str(city.folder)]
-    ran = subprocess.run([sys.executable, "-m", "cli.main", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [
+        "documents",
+        "register",
+        manifest,
+        "--app",
+        "miniprogram",
+        "--as",
+        "operator-1",
+        "--data",
+        str(city.folder),
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli.main", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     [notice] = [key for key, text in documents.items() if "query EnrollNoticeQuery" in text]
     node("by-id.mjs", notice.removeprefix("sha256:"), city=city)
 
 
 def test_the_page_on_clients_holds_these_figures(figures: Figures) -> None:
-    figures.add("Node, which runs them", "node", "")
+    figures.add("Node, on which they run", "node", "from its wheel")
     page = (ROOT / "docs/clients.md").read_text().splitlines()
     assert [line for line in figures.lines if line not in page] == []

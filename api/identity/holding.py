@@ -6,12 +6,14 @@ Tokens without a session (of partners' keys, of the demo's command line) cost no
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from partners.sessions.opening import check_session
+from core.errors import Unauthenticated
+from partners.sessions.opening import check_session, topic_of
 
 
 async def signed_in(state: State, tokens: BearerTokens, authorization: str | None, *, now: datetime) -> Claims | None:
@@ -34,3 +36,17 @@ async def check_holds(state: State, claims: Claims | None) -> None:
     if claims is not None and claims.session is not None:
         async with state.database.reading() as connection:
             await check_session(connection, claims.session)
+
+
+async def ended(state: State, claims: Claims) -> None:
+    """Return when the session of these claims has ended; where there is none, never."""
+    if claims.session is None:
+        await asyncio.Event().wait()
+        return
+    async with state.cache.listen(topic_of(claims.session)) as texts:
+        try:
+            await check_holds(state, claims)  # it may have ended before we listened
+            async for _ in texts:
+                await check_holds(state, claims)
+        except Unauthenticated:
+            return

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import NamedTuple
 
 from core.datafile import RuleFile
 
@@ -22,49 +21,59 @@ LONGEST = 4_000
 """Characters of a message that is looked up; a longer one stays as it is."""
 UNKNOWN = "请求不合 GraphQL 的规定。请对照模式和 GraphQL 规范检查。"
 """For what graphql-core says and `graphql.yaml` does not know."""
+_PLACE = re.compile(r"(?<!\{)\{\w+\}")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _SENTENCE = re.compile(r"[^。]*。|[^。]+$")
 _FINDINGS = re.compile(r"(?<=\)) (?=\[)")
-_JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "))
+_JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "), (" ", " "))
 """What the parts of a value are joined by, in Chinese and in English."""
 _LINE = re.compile(r"(?P<line>\S+:\d+: )(?P<told>.+)", re.DOTALL)
 """Where in a file something is wrong, before what."""
-_MEANT = re.compile(r" Did you mean (?P<names>.+)\?")
+_MEANT = re.compile(r" Did you mean (?P<names>[^?]+)\?")
 _SCALAR = re.compile(r"(Expected|Within|Int|Float|String|Boolean|ID|Enum|Value) ")
 
 
-class _Open(NamedTuple):
-    """A template with places left open."""
+class _Open:
+    """A template with places left open; made a pattern when it is first needed, as most never are."""
 
-    longest: str
-    """The longest of its pieces: where that is not found, nothing need be tried."""
-    pattern: re.Pattern[str]
-    told: str
+    def __init__(self, said: str, told: str) -> None:
+        self._parts = list(Formatter().parse(said))
+        self.told = told
+        self.longest = max((literal for literal, *_ in self._parts), key=len)
+        """The longest of its pieces: where that is not found, nothing need be tried."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What it matches, each place by its name."""
+        pieces = (
+            re.escape(literal) + (f"(?P<{name}>.*?)" if name is not None else "") for literal, name, *_ in self._parts
+        )
+        return re.compile("".join(pieces), re.DOTALL)
 
 
 class Templates:
     """Sentences, some with places left open, found again in finished ones; the earlier is tried first."""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
-        self._closed: dict[str, str] = {}
-        self._open: list[_Open] = []
-        for said, told in pairs.items():
-            parts = list(Formatter().parse(said))
-            literals = [literal for literal, *_ in parts]
-            if all(name is None for _, name, *_ in parts):
-                self._closed["".join(literals)] = told.format()
-            else:
-                places = (f"(?P<{name}>.*?)" if name is not None else "" for _, name, *_ in parts)
-                pattern = "".join(re.escape(literal) + place for literal, place in zip(literals, places, strict=True))
-                self._open.append(_Open(max(literals, key=len), re.compile(pattern, re.DOTALL), told))
+        self._closed = {said.format(): told.format() for said, told in pairs.items() if not _PLACE.search(said)}
+        self._open = [_Open(said, told) for said, told in pairs.items() if _PLACE.search(said)]
 
     def find(self, sentence: str, value: Callable[[str], str]) -> str | None:
-        """The other half of the first template that makes the sentence, its values passed through `value`."""
-        if sentence in self._closed:
-            return self._closed[sentence]
-        for longest, pattern, told in self._open:
-            if longest in sentence and (found := pattern.fullmatch(sentence)):
-                return told.format(**{name: value(given) for name, given in found.groupdict().items()})
+        """The other half of the first template that makes the sentence, its values passed through `value`.
+
+        The code puts a full stop after some messages that have none of their own: these are found as well.
+        """
+        bare = sentence.removesuffix("。")
+        for given, end in ((sentence, ""), (bare, ".")):
+            if given in self._closed:
+                return self._closed[given] + (end if given != sentence else "")
+        for one in self._open:
+            if one.longest not in sentence:
+                continue
+            for given, end in ((sentence, ""), (bare, ".")):
+                if found := one.pattern.fullmatch(given):
+                    told = one.told.format(**{name: value(text) for name, text in found.groupdict().items()})
+                    return told + (end if given != sentence else "")
         return None
 
 
@@ -79,14 +88,14 @@ def graphql_sentences() -> dict[str, str]:
 
 
 def _lines(path: Path) -> dict[str, str]:
-    content: dict[str, str] = RuleFile(path, root=HERE).content
-    return content
+    content = RuleFile(path, root=HERE).content
+    return dict(content or {})
 
 
 @cache
 def _english() -> Templates:
     # The one that says most of itself is the most special.
-    return Templates(dict(sorted(english_of().items(), key=lambda pair: -len(re.sub(r"\{\w+\}", "", pair[0])))))
+    return Templates(dict(sorted(english_of().items(), key=lambda pair: -len(_PLACE.sub("", pair[0])))))
 
 
 @cache
@@ -108,15 +117,7 @@ def _value(text: str) -> str:
         head, colon, rest = text.partition(":")
         findings = " ".join(_value(part) for part in _FINDINGS.split(rest if colon else text))
         return f"{_value(head)}: {findings}" if colon and not head.startswith("[") else findings
-    return _known(text) or _by_sentences(text) or _by_parts(text)
-
-
-def _known(text: str) -> str | None:
-    found = _english().find(text, _value)
-    if found is None and text.endswith("。"):
-        bare = _english().find(text[:-1], _value)
-        found = f"{bare}." if bare else None
-    return found
+    return _english().find(text, _value) or _by_sentences(text) or _by_parts(text)
 
 
 def _by_sentences(text: str) -> str | None:
@@ -124,7 +125,7 @@ def _by_sentences(text: str) -> str | None:
     sentences, told = _SENTENCE.findall(text), []
     while sentences:
         for end in range(len(sentences), 0, -1):
-            found = _known("".join(sentences[:end]))
+            found = _english().find("".join(sentences[:end]), _value)
             if found:
                 break
         else:
@@ -138,7 +139,7 @@ def _by_parts(text: str) -> str:
     if found := _LINE.fullmatch(text):
         return found["line"] + _value(found["told"])
     head, colon, rest = text.partition(":")
-    if colon and (known := _known(head)):
+    if colon and (known := _english().find(head, _value)):
         return f"{known}: {_value(rest)}"
     for joint, told in _JOINTS:
         if joint in text:

@@ -27,6 +27,8 @@ BUNDLE_SECONDS = 24 * 3600
 """How long a gate judges by one bundle."""
 LONGEST_BUNDLE = 4_000_000
 LONGEST_USE = 1024
+MOST_USES = 50
+"""In one batch of a sync."""
 USE_TYP = "xinyi-offline-use+jwt"
 MOST_COUNTER = 2**31
 _ENDED = b"xinyi-offline-ended\0"

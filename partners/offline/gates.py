@@ -22,6 +22,7 @@ from core.errors import BadInput, ExpectedError
 from core.identifiers import new_id, public_id
 from core.keys import Key, Keys, b64encode
 from core.signing import sign
+from legal.effects import Effect
 from partners.alarms import raise_alarm
 from partners.catalogue import Catalogue, Offer
 from partners.codes import CreditCode
@@ -46,6 +47,7 @@ LATEST = timedelta(days=7)
 """How late a use may be synced."""
 _KEPT = LATEST + timedelta(days=2)
 STOLEN_GATE = "STOLEN_GATE"
+_AMOUNTS = frozenset({Effect.FEE_REDUCTION, Effect.FEE_WAIVER})
 Lineage = Callable[[str], tuple[str, ...]]
 
 
@@ -80,10 +82,12 @@ class MadeBundle:
 
 
 def works_offline(offer: Offer) -> bool:
-    """Whether an offer can be had where there is no network: it costs nothing that has to be counted at the gate (no
-    budget), is not paid later, is no loan, excludes no other offer, and is not limited by site."""
+    """Whether an offer can be had where there is no network: nobody else pays an amount that only the counter knows, it
+    is not paid later, is no loan, excludes no other offer, and is not limited by site."""
+    paid_by_another = offer.terms.payer != "partner" and not _AMOUNTS.isdisjoint(offer.terms.effects)
     return not (
-        offer.budget_fen is not None
+        paid_by_another
+        or offer.budget_fen is not None
         or pays_later(offer)
         or offer.kind.code == "loan"
         or offer.exclusive_group

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -226,7 +226,7 @@ async def _write(
     now: datetime,
 ) -> Issued:
     pass_id, verification_id, key = uuid4(), uuid4(), keys.active("offline")
-    expires_at = start_of(day_of(now) + timedelta(days=1))
+    expires_at = start_of(day_of(now) + timedelta(days=1)).astimezone(UTC)
     await connection.execute(
         insert(verifications).values(
             subject_id=subject_id,

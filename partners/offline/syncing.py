@@ -39,7 +39,6 @@ from partners.receipts import sign_receipt
 from partners.tables import access_events, redemptions, security_events, verifications
 
 SYNC = "syncOfflineUses"
-MOST_USES = 50
 DOUBLE_USE = "offline-double-use"
 """Kind of the notice."""
 _SKEW = timedelta(seconds=SKEW)
@@ -269,7 +268,7 @@ class _Batch:
         await self._connection.execute(insert(access_events).values(event | line))
         mark = {"pass_id": found.id, "gate_id": seen.gate.id, "counter": use.counter, "used_at": used_at}
         mark |= {"synced_at": seen.now, "problem": line["problem"], "redemption_id": redemption_id}
-        await self._connection.execute(insert(offline_uses).values(event | mark, double_use=False))
+        await self._connection.execute(insert(offline_uses).values(event | mark | {"double_use": False}))
         announce(self._connection, of_subject(found.subject_id), f"scan:{event['id']}")
 
     async def _tell_of_double_use(self, found: Row[Any], uses: Sequence[Row[Any]]) -> None:

@@ -98,9 +98,9 @@ MOVES: Mapping[tuple[Status, Status], Move] = {
 
 NEXT_STEP: Mapping[Status, str] = {
     Status.DRAFT: "请上传营业执照(或登记证书)等材料,然后提交申请。",
-    Status.SUBMITTED: "运营人员正在核对材料;如需补正会退回并说明原因。",
+    Status.SUBMITTED: "运营人员正在核对材料;如需补正会退回并说明原因。请等待。",
     Status.QUALIFIED: "资格已通过,请与运营人员签订合作协议,由审核人员登记协议编号和文本。",
-    Status.CONTRACTED: "协议已登记,等待运营人员开通沙箱。",
+    Status.CONTRACTED: "协议已登记。请等待运营人员开通沙箱。",
     Status.SANDBOX: "请登记沙箱公钥,在沙箱中运行符合性检查(xinyi partner check),通过后由审核人员认证。",
     Status.CERTIFIED: "已认证。请登记正式公钥,等待另一位运营人员开通。",
     Status.LIVE: "已开通。请留意密钥到期日,并及时更换。",

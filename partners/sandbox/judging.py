@@ -207,12 +207,12 @@ def reported(step: str) -> Judge:
     return judge
 
 
-_GENUINE = "真实的事件应答复 2xx(收到的是 {status})。"
+_GENUINE = "真实的事件请答复 2xx(收到的是 {status})。"
 _WEBHOOK_WORDS = {
     "genuine": _GENUINE,
-    "forged": "签名不对的事件应答复 4xx(收到的是 {status})。",
-    "again": "同一事件再次送达也应答复 2xx,并且只处理一次(收到的是 {status})。",
-    "late": "晚到的真实事件应答复 2xx(收到的是 {status})。",
+    "forged": "签名不对的事件请答复 4xx(收到的是 {status})。",
+    "again": "同一事件再次送达也请答复 2xx,并且只处理一次(收到的是 {status})。",
+    "late": "晚到的真实事件请答复 2xx(收到的是 {status})。",
 }
 
 

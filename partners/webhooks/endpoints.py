@@ -52,7 +52,7 @@ def checked_events(events: Sequence[str]) -> list[str]:
         raise BadInput(f"events 最多 {MOST_TYPES} 项。请改用 order.* 这样的写法。")
     for one in events:
         if len(one) > 60 or _TYPE.fullmatch(one) is None or one.partition(".")[0] not in FAMILIES:
-            raise BadInput(f"events 中有不存在的事件类型。类型以 {'、'.join(FAMILIES)} 之一开头,例如 order.*。")
+            raise BadInput(f"events 中有不存在的事件类型。请以 {'、'.join(FAMILIES)} 之一开头,例如 order.*。")
     return list(dict.fromkeys(events))
 
 

@@ -156,7 +156,7 @@ async def roll_back(
         if row.state == State.PUBLISHED and row.in_force_until is None
     ]
     if not found:
-        raise WrongState(f"本部署没有已发布的 {model[:60]} 版本可以撤回。随程序提供的版本由法域目录管理。")
+        raise WrongState(f"本部署没有已发布的 {model[:60]} 版本可以撤回。随程序提供的版本请在法域目录中改动。")
     newest = max(found, key=lambda row: row.in_force_from)
     today = day_of(now)
     until = max(today, newest.in_force_from)
