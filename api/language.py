@@ -29,8 +29,10 @@ TOLD = frozenset(
         ("Benefit", "nextStep"),
         ("OfflineChoice", "told"),
         ("SyncedUse", "message"),
-        ("Partner", "nextStep"),
+        ("Membership", "nextStep"),
         ("ConformanceStep", "missing"),
+        ("Score", "headlines"),
+        ("WhatIf", "headlines"),
     }
 )
 """Fields of the schema that tell people something, and not what somebody wrote."""

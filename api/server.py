@@ -74,8 +74,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_of(app: Starlette, *, lifespan: Literal["on", "off"] = "on") -> Server:
-    """A server for the application; `lifespan="off"` where somebody else opens and closes it."""
+def server_of(app: Starlette, *, lifespan: Literal["on", "off"] = "on", proxies: str = "127.0.0.1") -> Server:
+    """A server for the application; `lifespan="off"` where somebody else opens and closes it, `proxies` whose word is
+    taken for a client's address."""
     try:
         from api.slow_clients import HttpProtocol, WebSocketProtocol
     except ImportError:  # without httptools there is no patience to limit
@@ -90,6 +91,7 @@ def server_of(app: Starlette, *, lifespan: Literal["on", "off"] = "on") -> Serve
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
         server_header=False,
+        forwarded_allow_ips=proxies,
         ws_max_size=MAX_BODY,
         # Messages are small, and what is compressed beside a secret tells of it by its length.
         ws_per_message_deflate=False,
@@ -135,7 +137,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     app = create_app(settings)
     asyncio.run(_check_database(settings))
     listener = listen_on(host, port)
-    server = server_of(app)
+    server = server_of(app, proxies=settings.proxies)
     with contextlib.suppress(KeyboardInterrupt):  # asked to stop, and stopped
         server.run(sockets=[listener])
     if not server.started:

@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least serious log line that is written."""
     rate_per_second: int = Field(default=50, ge=1)
-    """Requests a second that one account may make in the long run."""
+    """Points a second that one account may spend in the long run; a plain request costs one."""
     rate_burst: int = Field(default=1000, ge=1)
-    """Requests that one account may make at once."""
+    """Points that one account may spend at once."""
     request_seconds: float = Field(default=10, gt=0, le=300)
     """Seconds after which an answer is given up."""
     offers_per_person: int = Field(default=5, ge=1)
@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     cases, the others of changes to records that they were given."""
     origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may use the interface from a browser, comma-separated: `https://app.example`."""
+    proxies: str = "127.0.0.1"
+    """Addresses or networks of the gateways in front, comma-separated, or `*`: whose `X-Forwarded-For` is believed."""
     partner_key_days: int = Field(default=398, ge=1, le=398)
     """How many days a partner's key lasts at most; it ends by itself."""
     files: str | None = None

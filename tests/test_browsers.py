@@ -7,10 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from factories import City, open_city
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from api.pages import BUILT, NOT_BUILT
+from api.server import server_of
+from api.streams import Streams
 from core.settings import Settings
 
 PAGE, STRANGER = "https://app.example", "https://stranger.example"
@@ -99,3 +106,20 @@ async def test_the_page_for_trying_documents_loads_nothing_from_outside(city: Ci
     assert "http" not in policy
     assert page.text == NOT_BUILT if not (BUILT / "graphiql").is_dir() else "/assets/" in page.text
     assert "<script>" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("proxies", "seen"), [("127.0.0.1", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1"), ("*", "203.0.113.7")]
+)
+async def test_a_clients_address_is_taken_from_a_gateway_that_is_named_and_from_nobody_else(
+    proxies: str, seen: str
+) -> None:
+    async def tell(request: Request) -> Response:
+        return Response(request.client.host if request.client else "")
+
+    app = Starlette(routes=[Route("/", tell)])
+    app.state.streams = Streams()
+    config = server_of(app, proxies=proxies).config
+    config.load()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(config.loaded_app), base_url="http://test") as client:
+        assert (await client.get("/", headers={"x-forwarded-for": "203.0.113.7"})).text == seen

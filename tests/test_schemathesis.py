@@ -26,7 +26,7 @@ from core.settings import Settings
 
 schemathesis.graphql.scalar("Decimal", st.decimals(allow_nan=True).map(lambda value: nodes.String(str(value))))
 schemathesis.graphql.scalar("Fen", st.integers().map(nodes.Int))
-EXAMPLES = 25
+EXAMPLES = 15
 """Made-up requests for each root type and each of those who ask."""
 
 

@@ -46,8 +46,14 @@ def test_event_streams_are_complete_for_their_client(node_tests: NodeTests, figu
     figures.add("SSE, distinct connections", "graphql-sse", node_tests("sse.test.mjs"))
 
 
-def test_relay_compiles_the_operations_and_pages_through_its_store(node_tests: NodeTests, figures: Figures) -> None:
+@pytest.fixture(scope="session")
+def relay() -> None:
+    """The operations as relay-compiler makes them, under generated/."""
     node("build-relay.mjs")
+
+
+@pytest.mark.usefixtures("relay")
+def test_relay_compiles_the_operations_and_pages_through_its_store(node_tests: NodeTests, figures: Figures) -> None:
     compiled = list((HERE / "generated/relay/__generated__").glob("*.js"))
     documents = json.loads((HERE / "generated/relay-documents.json").read_text())
     figures.add("relay-compiler", "relay-compiler", f"{len(documents)} documents, {len(compiled)} modules")
@@ -83,6 +89,7 @@ def test_schema_and_operations_satisfy_graphql_eslint(figures: Figures) -> None:
     figures.add("graphql-eslint, recommended and Relay", "@graphql-eslint/eslint-plugin eslint", "0 findings")
 
 
+@pytest.mark.usefixtures("relay")
 @pytest.mark.parametrize(
     "manifest", ["examples/miniprogram/documents.json", "tests_web/generated/relay-documents.json"]
 )

@@ -21,12 +21,15 @@ LONGEST = 4_000
 """Characters of a message that is looked up; a longer one stays as it is."""
 UNKNOWN = "请求不合 GraphQL 的规定。请对照模式和 GraphQL 规范检查。"
 """For what graphql-core says and `graphql.yaml` does not know."""
+MOST_SENTENCES = 12
+"""Sentences of a message that is taken apart."""
 _PLACE = re.compile(r"(?<!\{)\{\w+\}")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _SENTENCE = re.compile(r"[^。]*。|[^。]+$")
 _FINDINGS = re.compile(r"(?<=\)) (?=\[)")
-_JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "), (" ", " "))
+_JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "))
 """What the parts of a value are joined by, in Chinese and in English."""
+_CLAUSE = re.compile(",?[^,]+")
 _LINE = re.compile(r"(?P<line>\S+:\d+: )(?P<told>.+)", re.DOTALL)
 """Where in a file something is wrong, before what."""
 _MEANT = re.compile(r" Did you mean (?P<names>[^?]+)\?")
@@ -43,12 +46,22 @@ class _Open:
         """The longest of its pieces: where that is not found, nothing need be tried."""
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """What it matches, each place by its name."""
-        pieces = (
-            re.escape(literal) + (f"(?P<{name}>.*?)" if name is not None else "") for literal, name, *_ in self._parts
-        )
-        return re.compile("".join(pieces), re.DOTALL)
+    def strict(self) -> re.Pattern[str]:
+        """What it matches, each place by its name, where no place holds a sentence."""
+        return self._pattern("[^。]*?")
+
+    @cached_property
+    def loose(self) -> re.Pattern[str]:
+        """The same where they may, all but the first: that would be a message before this one."""
+        return self._pattern(".*?")
+
+    def _pattern(self, place: str) -> re.Pattern[str]:
+        pattern = ""
+        for literal, name, *_ in self._parts:
+            held = place if pattern or literal else "[^。]*?"
+            pattern += re.escape(literal) + (f"(?P<{name}>{held})" if name is not None else "")
+        # Where a place stands last, the full stop is its own.
+        return re.compile(f"{pattern[:-1]}。?)" if pattern.endswith(f"{place})") else pattern, re.DOTALL)
 
 
 class Templates:
@@ -58,20 +71,19 @@ class Templates:
         self._closed = {said.format(): told.format() for said, told in pairs.items() if not _PLACE.search(said)}
         self._open = [_Open(said, told) for said, told in pairs.items() if _PLACE.search(said)]
 
-    def find(self, sentence: str, value: Callable[[str], str]) -> str | None:
+    def find(self, sentence: str, value: Callable[[str], str], *, loose: bool = True) -> str | None:
         """The other half of the first template that makes the sentence, its values passed through `value`.
 
         The code puts a full stop after some messages that have none of their own: these are found as well.
         """
         bare = sentence.removesuffix("。")
-        for given, end in ((sentence, ""), (bare, ".")):
-            if given in self._closed:
-                return self._closed[given] + (end if given != sentence else "")
+        if sentence in self._closed or bare in self._closed:
+            return self._closed.get(sentence) or f"{self._closed[bare]}."
         for one in self._open:
             if one.longest not in sentence:
                 continue
             for given, end in ((sentence, ""), (bare, ".")):
-                if found := one.pattern.fullmatch(given):
+                if found := (one.loose if loose else one.strict).fullmatch(given):
                     told = one.told.format(**{name: value(text) for name, text in found.groupdict().items()})
                     return told + (end if given != sentence else "")
         return None
@@ -117,25 +129,27 @@ def _value(text: str) -> str:
         head, colon, rest = text.partition(":")
         findings = " ".join(_value(part) for part in _FINDINGS.split(rest if colon else text))
         return f"{_value(head)}: {findings}" if colon and not head.startswith("[") else findings
-    return _english().find(text, _value) or _by_sentences(text) or _by_parts(text)
+    sentences = tuple(_SENTENCE.findall(text))
+    told = _by_sentences(sentences) if len(sentences) <= MOST_SENTENCES else None
+    return _by_parts(text) if told is None else " ".join(told)
 
 
-def _by_sentences(text: str) -> str | None:
-    """Messages that were put together, taken apart again, the longest known first; None where one is unknown."""
-    sentences, told = _SENTENCE.findall(text), []
-    while sentences:
+@lru_cache(maxsize=1000)
+def _by_sentences(sentences: tuple[str, ...]) -> tuple[str, ...] | None:
+    """One message, or several that were put together, each the longest that is known; None where one is unknown."""
+    if not sentences:
+        return ()
+    for loose in (False, True):
         for end in range(len(sentences), 0, -1):
-            found = _english().find("".join(sentences[:end]), _value)
-            if found:
-                break
-        else:
-            return None
-        told.append(found.strip())
-        sentences = sentences[end:]
-    return " ".join(told)
+            found = _english().find("".join(sentences[:end]), _value, loose=loose)
+            rest = _by_sentences(sentences[end:]) if found is not None else None
+            if found is not None and rest is not None:
+                return (found.strip(), *rest) if rest else (found,)
+    return None
 
 
 def _by_parts(text: str) -> str:
+    """What was put together from parts, with those told that are known."""
     if found := _LINE.fullmatch(text):
         return found["line"] + _value(found["told"])
     head, colon, rest = text.partition(":")
@@ -144,7 +158,16 @@ def _by_parts(text: str) -> str:
     for joint, told in _JOINTS:
         if joint in text:
             return told.join(_value(part) for part in text.split(joint))
-    return text
+    clauses = _CLAUSE.findall(text.removesuffix("。"))
+    if len(clauses) > 1:
+        return "".join(map(_clause, clauses)) + ("." if text.endswith("。") else "")
+    return " ".join(_english().find(word, _value) or word for word in text.split(" "))
+
+
+def _clause(text: str) -> str:
+    if found := _english().find(text, _value):
+        return found
+    return f", {_value(text[1:])}" if text.startswith(",") else _value(text)
 
 
 @lru_cache(maxsize=1000)
