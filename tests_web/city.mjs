@@ -41,6 +41,17 @@ export async function scan() {
   return { ...verifyCreditCode, offerId };
 }
 
+const REDEEM = `mutation Redeem($input: RedeemBenefitInput!) {
+  redeemBenefit(input: $input) { __typename ... on Redemption { id } ... on Problem { code message } }
+}`;
+
+/** The scenic spot gives the benefit of a scan: a use more, of which there may be only so many. */
+export async function redeem({ id }) {
+  const input = { requestId: crypto.randomUUID(), verificationId: id };
+  const { redeemBenefit } = await ask("scenic", REDEEM, { input });
+  assert.equal(redeemBenefit.__typename, "Redemption");
+}
+
 /** Scan, again and again, until a promise is fulfilled: a subscription says nowhere that it has begun. */
 export async function scanUntil(promise) {
   let done = false;
