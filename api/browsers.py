@@ -60,7 +60,6 @@ class SafeHeaders:
 
     def add(self, message: Message) -> None:
         """`message` begins a response."""
-        headers: list[Any] = list(message["headers"])
-        said = {name for name, _ in headers}
-        headers += [pair for pair in self._added if pair[0] not in said]
-        message["headers"] = headers
+        headers: list[Any] = message["headers"]
+        said = [name for name, _ in headers]
+        message["headers"] = [*headers, *(pair for pair in self._added if pair[0] not in said)]

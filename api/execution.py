@@ -28,6 +28,7 @@ from api.context import Context
 from api.documents import MAX_ERRORS, Document, Documents, Rejected
 from api.equal_errors import error_bodies
 from api.errors import variable_error
+from api.identity.holding import check_holds
 from api.language import telling_english
 from api.permissions import AccessRules, Audience
 from api.plan import Plan, Unplanned
@@ -148,6 +149,7 @@ class Operations:
             return
         if context.claims.expires_at <= context.now.timestamp():
             raise Unauthenticated("令牌已过期。请重新登录。")
+        await check_holds(context.state, context.claims)
         async with context.state.database.reading() as connection:
             await context.principal(connection)
 

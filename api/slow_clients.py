@@ -1,7 +1,7 @@
-"""Uvicorn's protocols, with an end to their patience. One thing to know: whoever does not send the head of a request,
-or does not read what was sent, is cut off here, below everything that could be kept waiting.
+"""Uvicorn's protocols, with an end to their patience. One thing to know: whoever does not send a request, or sends a
+head without an end, or does not read what was sent, is cut off here, below everything that could be kept waiting.
 
-Uvicorn itself waits for both for ever, and closing politely waits for the reader too, so the connection is aborted.
+Uvicorn itself waits for all for ever, and closing politely waits for the reader too, so the connection is aborted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request, from the connection's first moment or its first byte."""
+LARGEST_HEAD = 65_536
+"""Bytes of a head that is still not complete when they have come."""
+PACE_SECONDS, SLOWEST_PACE = 15.0, 1_000
+"""A body that has begun brings so many bytes a second at least, looked at so often; read or not."""
 READ_SECONDS = 60.0
 """How long a client may leave what was sent to it unread, once so much lies waiting that we stop writing."""
 
@@ -55,6 +59,10 @@ class HttpProtocol(_Reading, HttpToolsProtocol):
 
     _head: asyncio.TimerHandle | None = None
     _is_headless = True
+    _head_size = 0
+    _pace: asyncio.TimerHandle | None = None
+    _is_bodiless = False
+    _body_size = 0
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first head."""
@@ -62,28 +70,62 @@ class HttpProtocol(_Reading, HttpToolsProtocol):
         self._head = self.loop.call_later(HEAD_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head, where this is not all of it."""
+        """Wait for the rest of a head or a body, where this is not all of it."""
+        self._head_size += len(data)
         super().data_received(data)
-        if self._is_headless and self._head is None:
-            self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+        if self._is_headless:
+            if self._head is None:
+                self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+            if self._head_size > LARGEST_HEAD:
+                self.transport.abort()
+        elif self._is_bodiless and self._pace is None:
+            self._watch_pace()
 
     def on_message_begin(self) -> None:
-        """A head begins."""
-        self._is_headless = True
+        """A head begins; what it came with was counted for the one before, and is too little to matter."""
+        self._is_headless, self._head_size = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
-        self._is_headless = False
+        self._is_headless, self._is_bodiless = False, True
         self._forget_head()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body."""
+        self._body_size += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._is_bodiless = False
+        self._forget_pace()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is nobody to wait for any more."""
         self._forget_head()
+        self._forget_pace()
         super().connection_lost(exc)
+
+    def _watch_pace(self) -> None:
+        self._body_size = 0
+        self._pace = self.loop.call_later(PACE_SECONDS, self._check_pace)
+
+    def _check_pace(self) -> None:
+        # While it is us who do not read, nobody can be blamed.
+        if self.flow.read_paused or self._body_size >= PACE_SECONDS * SLOWEST_PACE:
+            self._watch_pace()
+        else:
+            self.transport.abort()
 
     def _forget_head(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None
+
+    def _forget_pace(self) -> None:
+        if self._pace is not None:
+            self._pace.cancel()
+            self._pace = None

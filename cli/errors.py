@@ -127,11 +127,11 @@ def _classes() -> Iterator[type]:
             if not module.name.endswith("__main__"):
                 import_module(module.name)
     waiting: list[type] = [ExpectedError]
-    seen = set()
+    seen: set[type] = set()
     while waiting:
         kind = waiting.pop()
-        waiting += [one for one in kind.__subclasses__() if one not in seen]
         seen.add(kind)
+        waiting += set(type.__subclasses__(kind)) - seen
     yield from sorted(
         (kind for kind in seen if kind.__module__.partition(".")[0] in (*PACKAGES, "cli")),
         key=lambda kind: (kind.__module__, kind.__name__),

@@ -123,23 +123,23 @@ def _said_in(tree: ast.Module, file: str, errors: frozenset[str]) -> Iterator[Sa
             )
             raised |= dict.fromkeys((text for one in given for text in _texts(one)), (name, codes))
     silent = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for text in _texts(tree):
+    for text in _texts(tree, inner=True):
         name, codes = raised.get(text, ("", ()))
         if text not in silent:
             yield Said(template_of(text), file, text.lineno, name, codes)
 
 
-def _texts(node: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
-    """The strings below a node that have Chinese signs, those within the places of another included."""
+def _texts(node: ast.AST, *, inner: bool = False) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """The strings below a node that have Chinese signs; with `inner` also those within the places of another."""
     if isinstance(node, ast.JoinedStr):
         if _CHINESE.search(template_of(node)):
             yield node
-        for part in node.values:
+        for part in node.values if inner else ():
             if isinstance(part, ast.FormattedValue):
-                yield from _texts(part.value)
+                yield from _texts(part.value, inner=True)
     elif isinstance(node, ast.Constant):
         if isinstance(node.value, str) and _CHINESE.search(node.value):
             yield node
     else:
         for child in ast.iter_child_nodes(node):
-            yield from _texts(child)
+            yield from _texts(child, inner=inner)

@@ -264,7 +264,9 @@ class Trail:
 def carried(connection: AsyncConnection) -> Carried:
     """What this connection carries."""
     held: dict[str, Any] = connection.sync_connection.info  # type: ignore[union-attr]
-    found: Carried = held.setdefault("xinyi", Carried())
+    found: Carried | None = held.get("xinyi")
+    if found is None:
+        found = held["xinyi"] = Carried()
     return found
 
 

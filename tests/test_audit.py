@@ -96,7 +96,7 @@ async def test_a_row_deleted_in_the_middle_is_named_by_its_place(city: City) -> 
     await scans(city)
     row = (await entries(city))[2]
     await city.write(delete(audit_entries).where(audit_entries.c.id == row.id))
-    assert await broken(city) == f"链 {row.chain} 缺少第 3 行:它被删除过。"
+    assert await broken(city) == f"链 {row.chain} 缺少第 3 行:它被删除过。请从备份恢复,并查明原因。"
 
 
 async def test_a_tail_cut_off_after_a_checkpoint_is_named(city: City) -> None:
@@ -104,7 +104,7 @@ async def test_a_tail_cut_off_after_a_checkpoint_is_named(city: City) -> None:
     await checkpoint_once(city.state)
     row = (await entries(city))[3]
     await city.write(delete(audit_entries).where(audit_entries.c.step >= 4))
-    assert await broken(city) == f"链 {row.chain} 缺少第 4 行:它被删除过。"
+    assert await broken(city) == f"链 {row.chain} 缺少第 4 行:它被删除过。请从备份恢复,并查明原因。"
 
 
 async def test_a_whole_chain_taken_away_is_named(city: City) -> None:
@@ -112,7 +112,7 @@ async def test_a_whole_chain_taken_away_is_named(city: City) -> None:
     await checkpoint_once(city.state)
     (chain,) = await city.rows(audit_chains)
     await city.write(delete(audit_entries), delete(audit_chains))
-    assert await broken(city) == f"链 {chain.chain} 缺少第 1 行:它被删除过。"
+    assert await broken(city) == f"链 {chain.chain} 缺少第 1 行:它被删除过。请从备份恢复,并查明原因。"
 
 
 async def test_a_row_put_in_is_named_wherever_it_is_put(city: City) -> None:

@@ -176,7 +176,7 @@ async def test_a_receiver_that_takes_forged_or_repeated_events_does_not_pass(tri
         receiver.take = lambda headers, body: 204  # type: ignore[method-assign]
         result = await trial.do(SEND, runId=run["id"])
     step = next(step for step in result["steps"] if step["code"] == "WEBHOOKS")
-    assert (step["passed"], step["missing"]) == (False, "签名不对的事件应答复 4xx(收到的是 204)。")
+    assert (step["passed"], step["missing"]) == (False, "签名不对的事件请答复 4xx(收到的是 204)。")
 
 
 async def test_an_endpoint_that_is_not_there_is_no_answer(trial: Trial) -> None:
@@ -185,7 +185,7 @@ async def test_an_endpoint_that_is_not_there_is_no_answer(trial: Trial) -> None:
     run = await trial.do(START, webhookUrl=address)
     result = await trial.do(SEND, runId=run["id"])
     step = next(step for step in result["steps"] if step["code"] == "WEBHOOKS")
-    assert step["missing"] == "真实的事件应答复 2xx(收到的是 无应答)。"
+    assert step["missing"] == "真实的事件请答复 2xx(收到的是 无应答)。"
 
 
 async def test_events_go_to_no_address_that_is_refused(trial: Trial) -> None:

@@ -33,7 +33,7 @@ def node_tests(city: City) -> Callable[[str], str]:
     """Runs a file of Node's own test runner; how many of its tests passed, such as `61/61`, and all must."""
 
     def run(script: str) -> str:
-        ran = run_node("--test", "--test-reporter=spec", "--test-timeout=60000", script, given=city.given)
+        ran = run_node("--test", "--test-reporter=spec", "--test-timeout=20000", script, given=city.given)
         count = dict(re.findall(r"^ℹ (tests|pass) (\d+)$", ran.stdout, re.MULTILINE))
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert count["pass"] == count["tests"] != "0", ran.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests_web.node import HERE
 
 ROOT = HERE.parent
 START_SECONDS = 60
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ACCOUNTS = {"citizen": ("citizen", 1), "other": ("citizen", 2), "scenic": ("scenic", 1)}
 """Name in the checks → role and number of the demo account."""
 
@@ -31,6 +33,13 @@ class City(NamedTuple):
     folder: Path
     given: dict[str, str]
     """What the checks read from their environment."""
+
+
+def chromium() -> str:
+    """The browser that `scripts/set-up web` has found or installed."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    assert found is not None, "找不到 Chromium。请安装后重试(Debian/Ubuntu:apt install chromium)。"
+    return found
 
 
 def _xinyi(*arguments: str) -> str:
@@ -61,7 +70,8 @@ def served_city(folder: Path) -> Iterator[City]:
             name: _xinyi("demo-token", role, "--n", str(n), "--data", str(folder))
             for name, (role, n) in ACCOUNTS.items()
         }
-        yield City(address, folder, {"CITY_ADDRESS": address, "CITY_TOKENS": json.dumps(tokens)})
+        given = {"CITY_ADDRESS": address, "CITY_TOKENS": json.dumps(tokens), "CHROMIUM": chromium()}
+        yield City(address, folder, given)
         assert server.poll() is None, f"the server has ended:\n{log.read_text()[-4000:]}"
         assert '"level":"ERROR"' not in log.read_text(), log.read_text()[-8000:]
     finally:

@@ -74,6 +74,10 @@ def test_usual_clients_ask_act_and_listen(node_tests: NodeTests, figures: Figure
     figures.add("Apollo Client, urql, graphql-request", packages, node_tests("clients.test.mjs"))
 
 
+def test_the_page_for_trying_documents_works_in_a_browser(node_tests: NodeTests, figures: Figures) -> None:
+    figures.add("GraphiQL in Chromium, under its policy", "playwright-core", node_tests("graphiql.test.mjs"))
+
+
 def test_schema_and_operations_satisfy_graphql_eslint(figures: Figures) -> None:
     given = (
         "-c",

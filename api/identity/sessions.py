@@ -116,12 +116,9 @@ class SessionEndpoints:
         state, now = self._state, self._state.clock()
         address = Counted("address", remote_of(request))
 
-        async def act(connection: AsyncConnection) -> Opened | Stolen:
-            await check_not_locked(connection, state.keys, address, now=now)
-            return await take(connection, now)
-
         try:
-            opened = await settled(state, act)
+            # Whoever has what we gave is not guessing, whatever others at that address do.
+            opened = await settled(state, lambda connection: take(connection, now))
         except SessionEnded as error:
             raise await failed(state, error, address, provider="session", now=now) from None
         if isinstance(opened, Stolen):  # noted, and committed
@@ -167,10 +164,15 @@ async def settled(state: State, act: Callable[[AsyncConnection], Awaitable[T]]) 
 
 
 async def failed(state: State, error: ExpectedError, *these: Counted, provider: str, now: datetime) -> ExpectedError:
-    """Count a failure; the error, or that it has locked."""
+    """Count a failure; the error, or that it has locked.
+
+    Raises:
+        SignInLocked: one of these was locked before, and nothing more is counted.
+    """
     why = error.why if isinstance(error, SignInFailed) else error.code
 
     async def act(connection: AsyncConnection) -> datetime | None:
+        await check_not_locked(connection, state.keys, *these, now=now)
         return await note_failure(connection, state.keys, *these, provider=provider, why=why, now=now)
 
     until = await settled(state, act)

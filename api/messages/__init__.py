@@ -144,7 +144,7 @@ def _by_sentences(sentences: tuple[str, ...]) -> tuple[str, ...] | None:
             found = _english().find("".join(sentences[:end]), _value, loose=loose)
             rest = _by_sentences(sentences[end:]) if found is not None else None
             if found is not None and rest is not None:
-                return (found.strip(), *rest) if rest else (found,)
+                return (found.strip(), *rest) if rest else (found.lstrip(),)
     return None
 
 
