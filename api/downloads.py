@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from api.context import State
 from api.identity.bearer import BearerTokens
-from api.identity.holding import signed_in
+from api.identity.holding import admitted
+from api.identity.sessions import remote_of
 from api.limits import Limits
 from core.errors import ExpectedError, Forbidden, Unauthenticated
 from partners.accounts import Principal, Role, find_principal
@@ -40,8 +41,8 @@ def downloads(state: State, tokens: BearerTokens, limits: Limits, fetch: Fetch, 
     async def endpoint(request: Request) -> Response:
         try:
             now = state.clock()
-            claims = await signed_in(state, tokens, request.headers.get("authorization"), now=now)
-            await limits.check(claims, request.client.host if request.client else "")
+            remote, authorization = remote_of(request), request.headers.get("authorization")
+            claims, _ = await admitted(state, tokens, limits, authorization, remote=remote, now=now)
             if claims is None:
                 raise Unauthenticated
             if claims.role not in to:

@@ -25,7 +25,7 @@ from api.errors import MASKED
 from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.identity.holding import signed_in
+from api.identity.holding import admitted
 from api.language import language_of, tell
 from api.limits import Allowance, Limits, retry_header
 from api.pages import page
@@ -97,8 +97,10 @@ class GraphQLEndpoint:
                 )
             asked = await _read(request)
             now = self._state.clock()
-            claims = await signed_in(self._state, self._tokens, request.headers.get("authorization"), now=now)
-            allowance = await self._limits.check(claims, remote)
+            authorization = request.headers.get("authorization")
+            claims, allowance = await admitted(
+                self._state, self._tokens, self._limits, authorization, remote=remote, now=now
+            )
             context = context_of(
                 self._state, claims, request.headers, remote=remote, now=now, request_id=request_id, allowance=allowance
             )

@@ -24,7 +24,8 @@ from starlette.responses import Response, StreamingResponse
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.identity.holding import signed_in
+from api.identity.holding import admitted
+from api.identity.sessions import remote_of
 from api.limits import Limits
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated
@@ -72,12 +73,12 @@ class Uploads:
     async def _answered(self, request: Request, act: Any) -> Response:
         try:
             now = self._state.clock()
-            claims = await signed_in(self._state, self._tokens, request.headers.get("authorization"), now=now)
+            remote, authorization = remote_of(request), request.headers.get("authorization")
+            claims, _ = await admitted(self._state, self._tokens, self._limits, authorization, remote=remote, now=now)
             if claims is None:
                 raise Unauthenticated
             if claims.role is not Role.PROVIDER:
                 raise Forbidden
-            await self._limits.check(claims, request.client.host if request.client else "")
             answer: Response = await act(request, claims)
         except ClientDisconnect:
             return Response(status_code=400)

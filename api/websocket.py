@@ -24,7 +24,7 @@ from api.execution import Answer, GraphQLRequest, Operations
 from api.http import HttpProblem, context_of, request_of
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.identity.holding import check_holds, signed_in
+from api.identity.holding import admitted, check_holds
 from api.language import language_of, tell
 from api.limits import Limits
 from api.origins import is_allowed_origin
@@ -137,8 +137,14 @@ class _Connection:
         try:
             if authorization is not None and not isinstance(authorization, str):
                 raise Unauthenticated
-            self._claims = await signed_in(state, self._serving.tokens, authorization, now=state.clock())
-            await self._serving.limits.check(self._claims, self._remote)
+            self._claims, _ = await admitted(
+                state,
+                self._serving.tokens,
+                self._serving.limits,
+                authorization,
+                remote=self._remote,
+                now=state.clock(),
+            )
         except Unauthenticated:
             raise _Closed(4401, "Unauthorized") from None
         except ExpectedError:

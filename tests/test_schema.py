@@ -271,7 +271,7 @@ def test_an_interface_shows_nothing_but_an_id() -> None:
         for name, field in kind.fields.items()
         if get_named_type(field.type).name == "Node"
     ]
-    assert fields == ["Query.node"]
+    assert fields == ["Query.node", "Query.nodes"]
 
 
 def test_no_input_of_a_partner_carries_a_threshold_or_names_a_person() -> None:

@@ -12,19 +12,28 @@ from datetime import datetime
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
+from api.limits import Allowance, Limits
 from core.errors import Unauthenticated
 from partners.sessions.opening import check_session, topic_of
 
 
-async def signed_in(state: State, tokens: BearerTokens, authorization: str | None, *, now: datetime) -> Claims | None:
-    """The claims of an `Authorization` header whose session, if it came from one, holds; None where there is no header.
+async def admitted(
+    state: State, tokens: BearerTokens, limits: Limits, authorization: str | None, *, remote: str, now: datetime
+) -> tuple[Claims | None, Allowance]:
+    """The claims of an `Authorization` header whose session, if it came from one, holds, None where there is no header;
+    and what pays for the request. A token that is no good is counted for the address that it came from.
 
     Raises:
         Unauthenticated: it carries no good token, or its session has ended.
+        Throttled: too much was asked.
     """
-    claims = tokens.signed_in(authorization, now=now.timestamp())
-    await check_holds(state, claims)
-    return claims
+    try:
+        claims = tokens.signed_in(authorization, now=now.timestamp())
+        await check_holds(state, claims)
+    except Unauthenticated:
+        await limits.check(None, remote)
+        raise
+    return claims, await limits.check(claims, remote)
 
 
 async def check_holds(state: State, claims: Claims | None) -> None:
