@@ -122,6 +122,8 @@ class Context:
     def begin_anew(self) -> None:
         """Make this the request of the present instant: whoever has been waiting is looked up again."""
         self.now, self.lookups, self._principal = self.state.clock(), 0, None
+        if self.allowance is not None:
+            self.allowance.spent = 0
 
     async def principal(self, connection: AsyncConnection) -> Principal:
         """Who is asking, as the database has it now.

@@ -129,6 +129,7 @@ class Operations:
             async with aclosing(await self._source(ready, context)) as events:
                 async for event in events:
                     await self.renew(context)
+                    await self._pay(ready, context)
                     answer = await self._answer(ready, context, event)
                     yield answer
                     if not answer.ran:
@@ -179,7 +180,7 @@ class Operations:
         return Answer(body | _told(context), ran=True)
 
     async def _pay(self, ready: _Ready, context: Context) -> None:
-        """Spend what the operation costs beyond the one point that every request does."""
+        """Spend what the operation, or an event of it, costs beyond the one point that every request does."""
         points = self._documents.points(ready.document, ready.operation, ready.variables.coerced)
         if points > 1 and context.allowance is not None:
             try:

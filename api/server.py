@@ -28,9 +28,9 @@ GRACE_SECONDS = 20
 BACKLOG = 2048
 UNREAD_MILLISECONDS = 60_000
 """After which the kernel gives up on a peer that takes nothing of what was sent (Linux)."""
-QUIET = ("alembic", "aiosqlite", "httpx", "httpcore")
+QUIET = ("alembic", "aiosqlite", "httpx", "httpcore", "uvicorn.websocket")
 """Loggers heard from WARNING on alone, whatever the level: below it they tell what statements are called with, and what
-addresses are asked, which for WeChat hold a secret."""
+addresses are asked, by us or of us: for WeChat, and with a careless client, these hold a secret."""
 
 
 class MaskingFormatter(OrjsonFormatter):

@@ -7,17 +7,24 @@ Uvicorn itself waits for all for ever, and closing politely waits for the reader
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
+log = logging.getLogger("uvicorn.websocket")
 HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request, from the connection's first moment or its first byte."""
 LARGEST_HEAD = 65_536
 """Bytes of a head that is still not complete when they have come."""
 PACE_SECONDS, SLOWEST_PACE = 15.0, 1_000
 """A body that has begun brings so many bytes a second at least, looked at so often; read or not."""
+AT_ONCE = 16_384
+"""Bytes from a WebSocket that are taken apart before it is looked whether there is an end to it."""
+MOST_FRAMES, CONTROL_SECONDS = 1_000, 10.0
+"""Pings and pongs of one connection in that time; messages that wait to be read; frames of one message."""
 READ_SECONDS = 60.0
 """How long a client may leave what was sent to it unread, once so much lies waiting that we stop writing."""
 
@@ -51,7 +58,44 @@ class _Reading(asyncio.Protocol):
 
 
 class WebSocketProtocol(_Reading, WebSocketsSansIOProtocol):
-    """WebSocket. Uvicorn's own pings find out who is gone without a word."""
+    """WebSocket. Uvicorn's own pings find out who is gone without a word. Frames are counted: one of six bytes is
+    as much work for us as one of a thousand."""
+
+    _controls, _counted_from = 0, 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        """Tell the log of it elsewhere: uvicorn does so with the query string, which may be a secret."""
+        self.logger = log
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read it bit by bit, and no more of it than anybody sends who means well."""
+        for start in range(0, len(data), AT_ONCE):
+            super().data_received(data[start : start + AT_ONCE])
+            if self.queue.qsize() > MOST_FRAMES or len(self.frames) > MOST_FRAMES:
+                self.transport.abort()
+            if self.transport.is_closing():
+                return
+
+    def handle_ping(self) -> None:
+        """Answered, in measure."""
+        if self._is_counted():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """An answer to ours, or to nobody's."""
+        if self._is_counted():
+            super().handle_pong(event)
+
+    def _is_counted(self) -> bool:
+        """Count a frame that carries no message; whether the connection stands."""
+        now = self.loop.time()
+        if now - self._counted_from > CONTROL_SECONDS:
+            self._controls, self._counted_from = 0, now
+        self._controls += 1
+        if self._controls > MOST_FRAMES:
+            self.transport.abort()
+        return not self.transport.is_closing()
 
 
 class HttpProtocol(_Reading, HttpToolsProtocol):

@@ -255,9 +255,11 @@ _SENT_BY_CLIENTS = frozenset({"connection_init", "ping", "pong", "subscribe", "c
 
 def _is_message(message: Any) -> bool:
     """Whether this is a message that the protocol lets a client send."""
-    if not isinstance(message, dict) or message.get("type") not in _SENT_BY_CLIENTS:
+    if not isinstance(message, dict):
         return False
-    kind, key, payload = message["type"], message.get("id"), message.get("payload")
+    kind, key, payload = message.get("type"), message.get("id"), message.get("payload")
+    if not isinstance(kind, str) or kind not in _SENT_BY_CLIENTS:
+        return False
     if kind == "complete":
         return isinstance(key, str) and key != ""
     if kind == "subscribe":

@@ -38,7 +38,7 @@ async def opened(city: City, *, by: str = "clerk", **given: Any) -> dict[str, An
 async def ask_with(city: City, token: str, query: str, **given: Any) -> dict[str, Any]:
     body = {"query": query, "variables": {"input": given} if given else None}
     response = await city.client.post("/graphql", json=body, headers={"authorization": f"Bearer {token}"})
-    return dict(response.json())
+    return {name: told for name, told in response.json().items() if name != "extensions"}
 
 
 def code_of(body: dict[str, Any]) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import AsyncIterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 from factories import City, open_city
-from streaming import TICKS, Served, serving, until
+from streaming import TICKS, Served, Talk, serving, until
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from api import slow_clients
+from api.server import QUIET
+from api.websocket import PROTOCOL
 
 
 @pytest.fixture
@@ -101,3 +107,72 @@ async def test_whoever_listens_without_a_word_is_not_taken_for_a_trickle(
         await asyncio.sleep(0.5)
         served.say("still there")
         assert (await talk.receive())["payload"] == {"data": {"ticks": {"text": "still there"}}}
+
+
+@pytest.mark.parametrize("kind", ["[]", "{}", "1", "null", '"x"'])
+async def test_a_message_of_no_kind_ends_the_connection_by_the_protocol(small: City, kind: str) -> None:
+    async with serving(small) as served, served.socket() as socket:
+        await socket.send(f'{{"type": {kind}}}')
+        assert await Talk(socket).closed() == (4400, "Invalid message received")
+
+
+UPGRADE = (
+    b"GET /graphql HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nsec-websocket-protocol: " + PROTOCOL.encode() + b"\r\n\r\n"
+)
+SMALL_FRAMES = {
+    "pongs": b"\x8a\x80\0\0\0\0",
+    "pings": b"\x89\x80\0\0\0\0",
+    "pings to answer": b"\x89\xfd\0\0\0\0" + b"x" * 125,
+    "messages": b"\x81\x80\0\0\0\0",
+    "parts": b"\x01\x80\0\0\0\0" + b"\x00\x80\0\0\0\0" * 50_000,
+}
+
+
+@pytest.mark.parametrize("frame", SMALL_FRAMES.values(), ids=SMALL_FRAMES)
+async def test_a_flood_of_small_frames_keeps_nobody_busy(small: City, frame: bytes) -> None:
+    async with serving(small) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(UPGRADE)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        flood = frame * (300_000 // len(frame) + 1)
+        began = time.thread_time()
+        async with asyncio.timeout(10):
+            for part in repeat(flood, 20):
+                try:
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+                except ConnectionError:
+                    break
+            else:
+                pytest.fail("not cut off")
+        assert time.thread_time() - began < 1
+        writer.close()
+
+
+async def test_pings_in_measure_are_answered(small: City) -> None:
+    async with serving(small) as served, served.talk() as talk:
+        for _ in range(200):
+            await (await talk.socket.ping())
+        await talk.send(type="ping")
+        assert await talk.receive() == {"type": "pong"}
+
+
+async def test_what_a_careless_client_puts_into_the_address_of_its_socket_is_in_no_log(
+    small: City, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = {name: logging.getLogger(name).level for name in QUIET}
+    try:
+        for name in QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        caplog.set_level(logging.INFO)
+        async with serving(small) as served:
+            address = f"ws://127.0.0.1:{served.port}/graphql?access_token=a-secret"
+            async with connect(address, subprotocols=[Subprotocol(PROTOCOL)], proxy=None):
+                pass
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+    # The test's own client writes to the same log.
+    assert not [line for line in caplog.records if line.name != "websockets.client" and "a-secret" in line.getMessage()]

@@ -65,6 +65,7 @@ async def test_the_key_set_shows_public_halves_of_keys_that_others_check_alone(c
     response = await city.client.get("/.well-known/jwks.json")
     keys = response.json()["keys"]
     public = {"receipt", "proof", "results", "audit", "consent", "report", "webhook", "settlement"}
+    public |= {"credential", "presentation", "offline"}
     assert {key["purpose"] for key in keys} == public
     assert {name for key in keys for name in key} == {"kty", "crv", "x", "kid", "alg", "use", "purpose"}
     answer = await city.verify(await city.code("good"))

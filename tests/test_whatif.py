@@ -182,7 +182,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown figure": ({"facts": [{"name": "income", "value": 1}]}, "不看 'income' 这项数据"),
     "a figure out of range": ({"facts": [{"name": "volunteer_hours", "value": "100000.01"}]}, "超出范围"),
     "a figure with three decimals": ({"facts": [{"name": "volunteer_hours", "value": "1.001"}]}, "两位小数"),
-    "a figure that is no number": ({"facts": [{"name": "volunteer_hours", "value": "NaN"}]}, "有限的数字"),
+    "a figure that is no number": ({"facts": [{"name": "volunteer_hours", "value": "NaN"}]}, "十进制数"),
     "a figure of another shape": ({"facts": [{"name": "volunteer_hours", "industries": []}]}, "volunteer_hours"),
 }
 

@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("provider", sa.String(length=40), nullable=False),
         sa.Column(
-            "identity_hash",
+            "external_hash",
             sa.LargeBinary(),
             nullable=False,
             comment="keyed hash of what the provider calls its user",
@@ -73,7 +73,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_linked_identities_live",
         "linked_identities",
-        ["provider", "identity_hash"],
+        ["provider", "external_hash"],
         unique=True,
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),

@@ -134,7 +134,7 @@ async def linked_account(
 ) -> Row[Any] | None:
     """The account that an outside identity is linked to; None where it is linked to none that may sign in."""
     hashes = keyed_hashes(keys, "lookup", _message(provider, identity))
-    live = (links.provider == provider, links.identity_hash.in_(hashes), links.ended_at.is_(None))
+    live = (links.provider == provider, links.external_hash.in_(hashes), links.ended_at.is_(None))
     row = (await connection.execute(select(linked_identities).where(*live))).one_or_none()
     if row is None:
         return None
@@ -143,7 +143,7 @@ async def linked_account(
     except AccountRefused:
         return None
     # Under the newest key from now on, so that the older ones can be dropped one day.
-    values = {"used_at": now, "identity_hash": hashes[0]}
+    values = {"used_at": now, "external_hash": hashes[0]}
     await connection.execute(update(linked_identities).where(links.id == row.id).values(values))
     return account
 
@@ -164,13 +164,13 @@ async def link_identity(
         Conflict: somebody else was linking it; run it again.
     """
     hashes = keyed_hashes(keys, "lookup", _message(provider, identity))
-    live = (links.provider == provider, links.identity_hash.in_(hashes), links.ended_at.is_(None))
+    live = (links.provider == provider, links.external_hash.in_(hashes), links.ended_at.is_(None))
     for row in (await connection.execute(select(linked_identities).where(*live).with_for_update())).all():
         if row.account == account.id:
             return
         former = (await connection.execute(select(accounts).where(accounts.c.id == row.account))).one()
         await _end(connection, row, former, actor=account.id, now=now)
-    made = {"id": new_id(), "provider": provider, "identity_hash": hashes[0], "account": account.id}
+    made = {"id": new_id(), "provider": provider, "external_hash": hashes[0], "account": account.id}
     await connection.execute(insert(linked_identities).values(**made, linked_at=now, used_at=now))
     subject_id = account.subject_id or NO_SUBJECT
     content = {"link": str(made["id"]), "provider": provider}

@@ -31,7 +31,7 @@ linked_identities = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("provider", String(40), nullable=False),
-    Column("identity_hash", LargeBinary, nullable=False, comment="keyed hash of what the provider calls its user"),
+    Column("external_hash", LargeBinary, nullable=False, comment="keyed hash of what the provider calls its user"),
     Column("account", String(40), ForeignKey("accounts.id"), nullable=False, index=True),
     Column("linked_at", Instant, nullable=False),
     Column("used_at", Instant, nullable=False),
@@ -39,7 +39,7 @@ linked_identities = Table(
     Index(
         "uq_linked_identities_live",
         "provider",
-        "identity_hash",
+        "external_hash",
         unique=True,
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
