@@ -9,35 +9,35 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.requests import Request
 
-from core.errors import BadInput
+from core.errors import BadInput, ExpectedError
 
 SECONDS = 10
 """How long a client may take to send its request."""
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
-class BodyRefused(BadInput):
+class BodyRefused(ExpectedError):
     """A body that is not read to its end. `status` is the HTTP status that says why."""
 
-    status: ClassVar[int] = 400
+    status: ClassVar[int]
 
 
 class WrongMediaType(BodyRefused):
     """It is of another media type."""
 
-    status = 415
+    code, status = "WRONG_MEDIA_TYPE", 415
 
 
 class BodyTooLarge(BodyRefused):
     """It is longer than this address takes."""
 
-    status = 413
+    code, status = "TOO_LARGE", 413
 
 
 class BodyTooSlow(BodyRefused):
     """It did not come in time."""
 
-    status = 408
+    code, status = "TOO_SLOW", 408
 
 
 def check_media(request: Request, wanted: str) -> None:

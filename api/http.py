@@ -6,7 +6,6 @@ A caller who prefers `text/event-stream`, or subscribes and would take it, is an
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -19,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.bodies import BodyRefused, read_body
 from api.browsers import is_foreign
 from api.context import Context, State
 from api.errors import MASKED
@@ -35,8 +35,6 @@ from core.errors import ExpectedError
 
 log = logging.getLogger("xinyi.api")
 MAX_BODY = 1_000_000
-BODY_SECONDS = 10
-"""How long a client may take to send its request."""
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -184,11 +182,9 @@ async def _read(request: Request) -> GraphQLRequest:
     if media.strip().lower() != JSON or charset not in ("", "utf-8"):
         raise HttpProblem(415, f"请求体须为 UTF-8 编码的 {JSON}。请修改 Content-Type 头。")
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _body(request)
-    except TimeoutError:
-        told = f"{BODY_SECONDS} 秒内没有收齐请求体。请检查网络后重试。"
-        raise HttpProblem(408, told, headers={"connection": "close"}) from None
+        body = await read_body(request, most=MAX_BODY)
+    except BodyRefused as refused:
+        raise HttpProblem(refused.status, refused.message, headers={"connection": "close"}) from None
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -196,16 +192,6 @@ async def _read(request: Request) -> GraphQLRequest:
     if not isinstance(content, dict):
         raise HttpProblem(400, "请求体须为 JSON 对象,含 query 一项。")
     return request_of(content)
-
-
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise HttpProblem(413, f"请求体超过 {MAX_BODY} 字节。请缩短请求。", headers={"connection": "close"})
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _from_query(request: Request) -> GraphQLRequest:

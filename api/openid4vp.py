@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
@@ -17,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.bodies import read_form
 from api.context import State
 from api.limits import Limits
 from core.database import Conflict
@@ -27,21 +27,12 @@ from partners.wallet.requests import PATH, QUERY, client_metadata, find_request,
 from partners.wallet.requests import State as Standing
 
 REQUEST_OBJECT = "application/oauth-authz-req+jwt"
-FORM = "application/x-www-form-urlencoded"
 LARGEST_BODY, MOST_FIELDS = 32_768, 20
 ATTEMPTS = 5
-_STATUS = {"UNAVAILABLE": 503, "THROTTLED": 429, "PRESENTATION_ENDED": 404, "TOO_LARGE": 413, "WRONG_MEDIA_TYPE": 415}
+_STATUS = {"UNAVAILABLE": 503, "THROTTLED": 429, "PRESENTATION_ENDED": 404}
 _NO_STORE = {"cache-control": "no-store"}
 _DAY = {"cache-control": "public, max-age=3600"}
 log = logging.getLogger("xinyi.wallet")
-
-
-class _TooLarge(BadInput):
-    code = "TOO_LARGE"
-
-
-class _WrongMediaType(BadInput):
-    code = "WRONG_MEDIA_TYPE"
 
 
 def wallet_routes(state: State, limits: Limits) -> list[Route]:
@@ -71,7 +62,7 @@ class _Wallets:
             except ExpectedError as error:
                 if isinstance(error, Unavailable):
                     log.warning("unavailable", exc_info=error)
-                return _refused(error.code, error.message)
+                return _refused(error.code, error.message, status=getattr(error, "status", None))
 
         return serve
 
@@ -90,7 +81,7 @@ class _Wallets:
     async def response(self, request: Request) -> Response:
         """`POST /openid4vp/response/{id}`: `vp_token`, or that the holder declines, which nobody is told."""
         key = _id_of(request)
-        form = await _form(request)
+        form = await read_form(request, most=LARGEST_BODY, fields=MOST_FIELDS)
         if form.get("state") != str(key):
             raise BadInput("state 与请求不符。请扫描对方最新的二维码。")
         if "error" in form:
@@ -142,24 +133,6 @@ def _id_of(request: Request) -> UUID:
     return key
 
 
-async def _form(request: Request) -> dict[str, str]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise _WrongMediaType(f"请求体须为 {FORM}。请修改 Content-Type 头。")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise _TooLarge(f"请求体超过 {LARGEST_BODY} 字节。请只出示所请求的一份凭证。")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:
-        raise BadInput("请求体不是表单。请检查编码。") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise BadInput("表单中有重复的参数。请每个参数只写一次。")
-    return form
-
-
 def _presentation(vp_token: str) -> str:
     """The one presentation in a `vp_token`: `{"benefit": ["…"]}`."""
     try:
@@ -172,8 +145,8 @@ def _presentation(vp_token: str) -> str:
     return shown[0]
 
 
-def _refused(code: str, message: str) -> Response:
-    status = _STATUS.get(code, 400)
+def _refused(code: str, message: str, *, status: int | None = None) -> Response:
+    status = status or _STATUS.get(code, 400)
     word = "invalid_request" if status < 429 else "temporarily_unavailable"
     body = {"error": word, "error_description": message, "xinyi_code": code}
     return Response(orjson.dumps(body), status, media_type="application/json", headers=_NO_STORE)

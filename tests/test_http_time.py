@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from streaming import TICKS, Served, serving, until
 
-import api.http
+import api.bodies
 from api import slow_clients, streams
 
 MANY = 50
@@ -105,7 +105,7 @@ HEAD = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(sqlite_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.http, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(api.bodies, "SECONDS", 0.2)
     async with serving(sqlite_city) as served:
         for parts in ((HEAD,), (HEAD, b'{"que')):
             answer = await raw(served, *parts)

@@ -277,16 +277,17 @@ async def test_a_token_of_a_session_that_never_was_is_refused(city: City, sid: A
 
 @SQLITE
 async def test_a_body_that_is_no_json_object_is_refused(city: City) -> None:
-    for given in (
-        {"content": b"{}", "headers": {"content-type": "text/plain"}},
-        {"data": {"code": "x"}},
-        {"content": b"[]", "headers": {"content-type": "application/json"}},
-        {"content": b"{", "headers": {"content-type": "application/json"}},
-        {"content": b"{" + b" " * 20_000 + b"}", "headers": {"content-type": "application/json"}},
+    form, json = {"content-type": "text/plain"}, {"content-type": "application/json"}
+    for content, headers, told in (
+        (b"{}", form, (415, "WRONG_MEDIA_TYPE", None)),
+        (b"code=x", form, (415, "WRONG_MEDIA_TYPE", None)),
+        (b"[]", json, (400, "BAD_USER_INPUT", None)),
+        (b"{", json, (400, "BAD_USER_INPUT", None)),
+        (b"{" + b" " * 20_000 + b"}", json, (413, "TOO_LARGE", None)),
     ):
         for path in ("session", "refresh", "end", "demo"):
-            response = await city.client.post(f"/sign-in/{path}", **given)  # type: ignore[arg-type]
-            assert why(response) == (400, "BAD_USER_INPUT", None)
+            response = await city.client.post(f"/sign-in/{path}", content=content, headers=headers)
+            assert why(response) == told
 
 
 async def test_tokens_without_a_session_look_at_no_session(city: City, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from api.bodies import read_form
 from api.context import State
 from api.identity.oidc import Attempt, OidcClient, Proved, SignInFailed
 from api.identity.providers import Oidc, Providers, UnknownProvider
@@ -177,7 +178,7 @@ class SignInPages:
         holder = Counted("account", held["account"])
         async with state.database.reading() as connection:
             await check_not_locked(connection, state.keys, holder, now=now)
-        number = (await _read_form(request)).get("number", "").strip()
+        number = (await read_form(request, most=LARGEST_BODY, fields=5)).get("number", "").strip()
         if not hmac.compare_digest(number.encode(), held["number"].encode()):
             wrong = SignInFailed(
                 "NUMBER", "校验数字不对,没有绑定。请核对小程序上显示的六位数字;如非本人操作,请关闭本页。"
@@ -275,18 +276,6 @@ def _single(request: Request) -> dict[str, str]:
     if len(dict(pairs)) != len(pairs):
         raise SignInFailed("REPEATED_PARAMETER")
     return dict(pairs)
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise BadInput(f"请求体超过 {LARGEST_BODY} 字节。请缩短请求。")
-    try:
-        return dict(parse_qsl(body.decode(), errors="strict", max_num_fields=5))
-    except ValueError:
-        raise BadInput("请求体不是表单。请从本页提交。") from None
 
 
 def _form() -> Response:

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.bodies import read_json
 from api.context import State
-from api.identity.sessions import answered, device_of, read_json, settled, tokens_of, told
+from api.identity.sessions import LARGEST_BODY, answered, device_of, settled, tokens_of, told
 from api.limits import Limits
 from core.errors import BadInput
 from demo.choosing import accounts_of
@@ -28,7 +29,7 @@ class DemoEndpoint:
         """`POST /sign-in/demo`."""
 
         async def act() -> Response:
-            given, state, now = await read_json(request), self._state, self._state.clock()
+            given, state, now = await read_json(request, most=LARGEST_BODY), self._state, self._state.clock()
             role, n = given.get("role"), given.get("n", 1)
             if role not in ROLES:
                 raise BadInput(f"演示城市没有这种角色。可选:{'、'.join(ROLES)}。")

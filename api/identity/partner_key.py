@@ -7,18 +7,18 @@ import logging
 import math
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from api.bodies import BodyRefused, read_form
 from api.context import State
 from api.identity.bearer import issue_token
 from api.ids import public_id
 from api.limits import Limits
 from core.database import Conflict
-from core.errors import ExpectedError, Unavailable
+from core.errors import BadInput, ExpectedError, Unavailable
 from partners.onboarding.sign_in import (
     Assertion,
     Holder,
@@ -38,7 +38,6 @@ LIFETIME = timedelta(minutes=5)
 LARGEST_BODY = 16_384
 MOST_FIELDS = 20
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-FORM = "application/x-www-form-urlencoded"
 ATTEMPTS = 5
 BAD_SIGNATURES_A_DAY = 20
 """From one address with one key; those beyond are refused, and do not count towards locking the key."""
@@ -155,21 +154,10 @@ class TokenEndpoint:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != FORM:
-        raise _Malformed(f"请求体须为 {FORM}。请修改 Content-Type 头。", status=415)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise _Malformed(f"请求体超过 {LARGEST_BODY} 字节。请缩短请求。", status=413)
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:
-        raise _Malformed("请求体不是表单。请检查编码。") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise _Malformed("表单中有重复的参数。请每个参数只写一次。")
+        form = await read_form(request, most=LARGEST_BODY, fields=MOST_FIELDS)
+    except (BodyRefused, BadInput) as refused:
+        raise _Malformed(refused.message, status=getattr(refused, "status", 400)) from None
     if form.get("grant_type") != "client_credentials":
         raise _Malformed("grant_type 须为 client_credentials。请改正后重试。", error="unsupported_grant_type")
     if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):

@@ -18,12 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from api.bodies import read_json
 from api.context import State
 from api.identity.bearer import issue_token
 from api.identity.oidc import SignInFailed
 from api.limits import Limits
 from core.database import Conflict
-from core.errors import BadInput, ExpectedError, Unavailable
+from core.errors import ExpectedError, Unavailable
 from partners.sessions.failures import Counted, SignInLocked, check_not_locked, note_failure
 from partners.sessions.opening import (
     Opened,
@@ -67,7 +68,7 @@ class SessionEndpoints:
         """`POST /sign-in/session`: the tokens of the one-time code that the page came back with."""
 
         async def act() -> Response:
-            cookie, given = request.cookies.get(COOKIE), await read_json(request)
+            cookie, given = request.cookies.get(COOKIE), await read_json(request, most=LARGEST_BODY)
             response = await self._given(
                 request,
                 lambda connection, now: claim_session(
@@ -87,7 +88,7 @@ class SessionEndpoints:
         """`POST /sign-in/refresh`: the next tokens."""
 
         async def act() -> Response:
-            given = await read_json(request)
+            given = await read_json(request, most=LARGEST_BODY)
             return await self._given(
                 request,
                 lambda connection, now: renew_session(
@@ -101,7 +102,7 @@ class SessionEndpoints:
         """`POST /sign-in/end`: the session of this refresh token is over. It says the same of whatever is sent."""
 
         async def act() -> Response:
-            given, now = await read_json(request), self._state.clock()
+            given, now = await read_json(request, most=LARGEST_BODY), self._state.clock()
             await settled(
                 self._state,
                 lambda connection: sign_out(connection, self._state.keys, token=given.get("refresh_token"), now=now),
@@ -199,36 +200,14 @@ def refused(error: ExpectedError, *, now: datetime) -> Response:
     if isinstance(error, SignInLocked):
         body["lockedUntil"] = error.until.isoformat()
         headers["retry-after"] = str(max(1, math.ceil((error.until - now).total_seconds())))
-    return told(STATUS.get(error.code, 400), {"error": body}, headers)
+    status = getattr(error, "status", None) or STATUS.get(error.code, 400)
+    return told(status, {"error": body}, headers)
 
 
 def told(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     """JSON that nobody keeps."""
     kept = {"cache-control": "no-store", "pragma": "no-cache", **(headers or {})}
     return Response(orjson.dumps(body), status, media_type="application/json", headers=kept)
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body. JSON alone: a form of another site cannot send it unasked.
-
-    Raises:
-        BadInput: it is no JSON object, or too long.
-    """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise BadInput("请求体须为 application/json。请修改 Content-Type 头。")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise BadInput(f"请求体超过 {LARGEST_BODY} 字节。请缩短请求。")
-    try:
-        content = orjson.loads(bytes(body))
-    except orjson.JSONDecodeError:
-        raise BadInput("请求体不是有效的 JSON。请检查编码和括号。") from None
-    if not isinstance(content, dict):
-        raise BadInput("请求体须为 JSON 对象。请改正后重试。")
-    return content
 
 
 def remote_of(request: Request) -> str:

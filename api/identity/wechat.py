@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.bodies import read_json
 from api.context import State
 from api.identity.fetching import ask, down
 from api.identity.providers import Providers, UnknownProvider, Wechat
-from api.identity.sessions import STATUS, answered, device_of, failed, read_json, remote_of, settled, tokens_of, told
+from api.identity.sessions import LARGEST_BODY, STATUS, answered, device_of, failed, remote_of, settled, tokens_of, told
 from api.limits import Limits, Throttled
 from core.errors import ExpectedError
 from partners.sessions.failures import Counted, check_not_locked, forget_failures
@@ -103,7 +104,7 @@ class WechatEndpoint:
         """`{"code", "provider"?}` → the tokens of a session, or what to bind first."""
 
         async def act() -> Response:
-            given = await read_json(request)
+            given = await read_json(request, most=LARGEST_BODY)
             named = given.get("provider")
             provider = self._providers.one_wechat if named is None else self._providers.wechat.get(str(named))
             if provider is None:
