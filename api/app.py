@@ -16,12 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.browsers import SafeHeaders, cross_origin
 from api.context import State
 from api.downloads import downloads
-from api.execution import Operations
 from api.health import REQUESTS, SECONDS, alive, jwks, metrics, ready
-from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import METADATA, TokenEndpoint
 from api.identity.partner_key import PATH as SIGN_IN
@@ -36,27 +33,30 @@ from api.jobs.watching_orders import watching_orders
 from api.jobs.watching_rates import watching_rates
 from api.jobs.webhook_sending import sending_webhooks
 from api.language import RefusalsInEnglish
-from api.limits import Limits
 from api.notices import triggering
 from api.offer_proof import PATH as OFFERS_PROOF
 from api.offer_proof import PublishedProof
 from api.open_data import READERS as AGENCIES
 from api.open_data import fetch_index, fetch_list
 from api.openid4vp import wallet_routes
-from api.pages import ASSETS
 from api.partner_keys import watching_keys
 from api.reports import check_page
+from api.running.execution import Operations
+from api.running.limits import Limits
+from api.running.trusted import TrustedDocuments
 from api.sandbox import sandbox_routes, sandboxed
 from api.sandbox_state import open_sandbox
 from api.schema import ACCESS, SCHEMA
 from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling
-from api.streams import Streams
-from api.trusted import TrustedDocuments
+from api.transport.browsers import SafeHeaders, cross_origin
+from api.transport.http import GraphQLEndpoint
+from api.transport.pages import ASSETS
+from api.transport.streams import Streams
+from api.transport.websocket import GraphQLSockets
 from api.uploads import Uploads
 from api.usage import READERS as OVERSEERS
 from api.usage import fetch_usage, reporting_use
-from api.websocket import GraphQLSockets
 from core.cache import open_cache
 from core.clock import utc_now
 from core.database import Database

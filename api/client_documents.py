@@ -16,7 +16,7 @@ from api.mutations import mutation
 from api.offers import Partner, current, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
 from api.permissions import OPERATOR, Audience, access
-from api.trusted import check_documents, checked_id, read_manifest
+from api.running.trusted import check_documents, checked_id, read_manifest
 from api.verification import checked_text
 from core.errors import BadInput
 from partners.clients import documents

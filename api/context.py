@@ -13,7 +13,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from api.identity import Claims
 from api.ids import public_id
-from api.limits import Allowance
+from api.running.limits import Allowance
 from core.cache import Cache
 from core.clock import day_of
 from core.database import Database

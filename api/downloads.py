@@ -14,7 +14,7 @@ from api.context import State
 from api.identity.bearer import BearerTokens
 from api.identity.holding import admitted
 from api.identity.sessions import remote_of
-from api.limits import Limits
+from api.running.limits import Limits
 from core.errors import ExpectedError, Forbidden, Unauthenticated
 from partners.accounts import Principal, Role, find_principal
 

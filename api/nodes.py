@@ -14,7 +14,7 @@ from api.node import Node
 from api.offers import find_offers, find_partners
 from api.permissions import ANYONE, SUBJECT, Audience, access
 from api.registered import leads_to
-from api.sizes import MOST_IDS
+from api.running.sizes import MOST_IDS
 from api.subjects import CreditSubject, signed_in_subject
 from core.errors import BadInput, Unauthenticated
 

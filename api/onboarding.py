@@ -14,10 +14,10 @@ from api.case_requests import FilesClosed
 from api.context import Context, Info, State
 from api.errors import Problem
 from api.ids import key_of, public_id, uuid_of
-from api.limits import Throttled
 from api.memberships import DESKS, Membership, PartnerDocument, document_of, membership_of
 from api.mutations import mutation
 from api.permissions import ANYONE, APPLICANT, OPERATOR, REPRESENTATIVE, STAFF, access
+from api.running.limits import Throttled
 from api.verification import checked_text
 from core.errors import BadInput, ExpectedError
 from partners.accounts import Principal

@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.bodies import read_form
 from api.context import State
-from api.limits import Limits
+from api.running.limits import Limits
+from api.transport.bodies import read_form
 from core.database import Conflict
 from core.errors import BadInput, ExpectedError, Unavailable
 from partners.answers import Problem

@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 
 from api.permissions import ANYONE, access
-from api.sizes import DEFAULT_PAGE, LARGEST_PAGE
+from api.running.sizes import DEFAULT_PAGE, LARGEST_PAGE
 from core.errors import BadInput
 
 First = Annotated[

@@ -28,7 +28,7 @@ from strawberry.schema_directive import Location
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from api.documents import Document
+from api.running.documents import Document
 from partners.accounts import Role
 
 

@@ -12,10 +12,10 @@ import strawberry
 from api.context import Context, Info
 from api.errors import Problem
 from api.ids import public_id, uuid_of
-from api.limits import Throttled
 from api.mutations import mutation
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import PROVIDER, REVIEWER, access
+from api.running.limits import Throttled
 from api.verification import checked_text
 from core import audit
 from core.clock import day_of

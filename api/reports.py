@@ -20,10 +20,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.context import Info, State
 from api.errors import Problem
-from api.limits import Limits
 from api.mutations import mutation
 from api.permissions import ANYONE, SUBJECT, access
 from api.records import under_review
+from api.running.limits import Limits
 from core.clock import SHANGHAI
 from core.errors import ExpectedError
 from partners.credit_report import Format, made_at, note_report, read_report, report_file, sign_report

@@ -20,21 +20,21 @@ from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from api.context import Context, State
-from api.execution import Answer, GraphQLRequest, Operations
-from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
 from api.identity.partner_key import TokenEndpoint
 from api.jobs.background import repeating
 from api.jobs.reloading import reloading
 from api.jobs.sandbox_sending import cleaning, sending_in_sandbox
-from api.limits import Limits
 from api.permissions import PARTNER, AccessRules
+from api.running.execution import Answer, GraphQLRequest, Operations
+from api.running.limits import Limits
 from api.sandbox_state import PATH, SandboxState
 from api.schema import SCHEMA
-from api.streams import Streams
+from api.transport.http import GraphQLEndpoint
+from api.transport.streams import Streams
+from api.transport.websocket import GraphQLSockets
 from api.webhook_acts import WebhookMutations
 from api.webhooks import WebhookQueries
-from api.websocket import GraphQLSockets
 from core.database import Conflict
 from core.errors import ExpectedError, Unavailable
 from partners.accounts import find_principal

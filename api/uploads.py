@@ -26,7 +26,7 @@ from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.identity.holding import admitted
 from api.identity.sessions import remote_of
-from api.limits import Limits
+from api.running.limits import Limits
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated
 from core.identifiers import new_id

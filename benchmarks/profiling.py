@@ -19,7 +19,7 @@ from benchmarks.report import table
 
 SECONDS = 10.0
 SHOWN = 40
-FRAME = f"{ROOT}/api/server.py:serve"
+FRAME = f"{ROOT}/api/transport/server.py:serve"
 """What is on the stack as often as this says nothing: the event loop and what started it."""
 Run = Callable[..., Awaitable[Measured]]
 

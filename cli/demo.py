@@ -40,7 +40,7 @@ def demo(port: int, data: Path | None) -> None:
     """打开演示城市并启动服务;首次运行会先建立数据。"""
     _check_port(port)
     with importing():
-        from api.server import serve
+        from api.transport.server import serve
         from demo.folder import open_folder
 
     folder = open_folder(data, tell=_tell)

@@ -37,8 +37,8 @@ def documents() -> None:
 @DATA
 def register(*, file: BinaryIO, app: str, account: str, data: Path | None) -> None:
     """登记清单中的文档:relay-compiler、GraphQL Code Generator(sha256)或 Apollo 生成的 JSON。"""
+    from api.running.trusted import check_documents, read_manifest
     from api.schema import SCHEMA
-    from api.trusted import check_documents, read_manifest
     from api.verification import checked_text
     from partners.clients.documents import register_documents
 
@@ -74,7 +74,7 @@ def list_documents(*, app: str | None, data: Path | None) -> None:
 @DATA
 def retire(*, ids: tuple[str, ...], account: str, data: Path | None) -> None:
     """停用文档,半分钟内生效。"""
-    from api.trusted import checked_id
+    from api.running.trusted import checked_id
     from partners.clients.documents import retire_documents
 
     wanted = [checked_id(one) for one in ids]

@@ -93,7 +93,7 @@ def all_codes() -> set[str]:
 def _carried(*, is_alone: bool) -> list[Code]:
     """The codes of exceptions; those that only commands raise, or the others."""
     from api.errors import MASKED, TOP_LEVEL
-    from api.http import STATUS
+    from api.transport.http import STATUS
     from core.errors import StartupError
 
     codes: dict[str, Code] = {}

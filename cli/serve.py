@@ -16,7 +16,7 @@ from core.settings import read_settings
 def serve(host: str, port: int) -> None:
     """按 XINYI_* 设置启动服务。"""
     with importing():
-        from api.server import serve as run
+        from api.transport.server import serve as run
 
     run(read_settings(), host=host, port=port)
 

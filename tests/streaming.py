@@ -16,14 +16,14 @@ from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 
 from api.context import Info
-from api.execution import Operations
-from api.http import GraphQLEndpoint
 from api.identity.bearer import BearerTokens
-from api.limits import Limits
 from api.permissions import ANYONE, PARTNER, SUBJECT, AccessRules, access
-from api.server import listen_on, server_of
-from api.streams import Streams
-from api.websocket import PROTOCOL, GraphQLSockets
+from api.running.execution import Operations
+from api.running.limits import Limits
+from api.transport.http import GraphQLEndpoint
+from api.transport.server import listen_on, server_of
+from api.transport.streams import Streams
+from api.transport.websocket import PROTOCOL, GraphQLSockets
 from core.errors import Forbidden
 from core.news import News
 

@@ -11,8 +11,8 @@ from typing import Any
 from factories import City, role_of
 
 from api.context import Context
-from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
+from api.running.execution import GraphQLRequest, Operations
 from api.schema import ACCESS, SCHEMA
 
 OPERATIONS = Operations(SCHEMA._schema, ACCESS, introspection=True)

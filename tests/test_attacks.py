@@ -16,9 +16,9 @@ from streaming import TICKS, Served, Talk, serving, until
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from api import slow_clients
-from api.server import QUIET
-from api.websocket import PROTOCOL
+from api.transport import slow_clients
+from api.transport.server import QUIET
+from api.transport.websocket import PROTOCOL
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from factories import City, role_of
 from subscribing import OPERATIONS
 
 from api.context import Context
-from api.execution import GraphQLRequest
 from api.identity import Claims
-from api.limits import Limits
+from api.running.execution import GraphQLRequest
+from api.running.limits import Limits
 from core.cache import LocalCache
 from core.news import BENEFITS, News, of_subject
 

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.pages import BUILT, NOT_BUILT
-from api.server import server_of
-from api.streams import Streams
+from api.transport.pages import BUILT, NOT_BUILT
+from api.transport.server import server_of
+from api.transport.streams import Streams
 from core.settings import Settings
 
 PAGE, STRANGER = "https://app.example", "https://stranger.example"

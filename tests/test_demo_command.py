@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-import api.server
+import api.transport.server
 import demo.city
 from api.identity.bearer import BearerTokens
 from cli.demo import SECTORS
@@ -313,7 +313,9 @@ def test_demo_prints_where_it_is_and_how_to_get_a_token_then_serves(
 ) -> None:
     served: list[tuple[DemoFolder, str, int]] = []
     monkeypatch.setattr(
-        api.server, "serve", lambda settings, *, host, port: served.append((DemoFolder(built, settings), host, port))
+        api.transport.server,
+        "serve",
+        lambda settings, *, host, port: served.append((DemoFolder(built, settings), host, port)),
     )
     monkeypatch.setattr(sys, "argv", [".venv/bin/xinyi"])
     with socket.socket() as free:

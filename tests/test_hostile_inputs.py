@@ -32,8 +32,8 @@ from servers import Postgres
 from test_authorisation import GROUPS, TABLE, fill, given
 
 from api.errors import LONGEST_MESSAGE
+from api.running.sizes import MOST_ACTS
 from api.schema import SCHEMA
-from api.sizes import MOST_ACTS
 
 QUICKLY = 1.0
 """Seconds for which a batch of values may keep the server's thread: for sanity, far above what is needed."""

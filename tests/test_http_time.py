@@ -18,8 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from streaming import TICKS, Served, serving, until
 
-import api.bodies
-from api import slow_clients, streams
+import api.transport.bodies
+from api.transport import slow_clients, streams
 
 MANY = 50
 GRAPHQL = "application/graphql-response+json"
@@ -105,7 +105,7 @@ HEAD = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(sqlite_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.bodies, "SECONDS", 0.2)
+    monkeypatch.setattr(api.transport.bodies, "SECONDS", 0.2)
     async with serving(sqlite_city) as served:
         for parts in ((HEAD,), (HEAD, b'{"que')):
             answer = await raw(served, *parts)

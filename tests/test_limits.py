@@ -11,7 +11,7 @@ import pytest
 from factories import City, open_city
 
 from api.identity import Claims
-from api.limits import Allowance, Limits, Throttled
+from api.running.limits import Allowance, Limits, Throttled
 from core.cache import LocalCache
 from core.redis_cache import RedisCache
 from partners.accounts import Role

@@ -28,7 +28,7 @@ from test_results import CORRECT, PUSH
 from webhook_receivers import file_webhooks
 
 from api.schema import SCHEMA
-from api.server import QUIET, MaskingFormatter, configure_logging
+from api.transport.server import QUIET, MaskingFormatter, configure_logging
 from core.identifiers import holds_resident_id
 from core.sealing import unseal
 from scoring.tables import subjects

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from factories import City, offer_id
@@ -15,8 +16,10 @@ from test_merging import merged
 from test_settlement import fetch, listed, settle
 
 from core.audit import audit_entries
-from partners.offline.gate import sign_use
-from partners.offline.tables import offline_answers, offline_choices, offline_passes, offline_uses
+from core.identifiers import public_id
+from core.signing import unproved_claims
+from partners.offline.gate import Refused, sign_use
+from partners.offline.tables import offline_answers, offline_choices, offline_gates, offline_passes, offline_uses
 from partners.tables import access_events, answers, notices, redemptions, security_events, verifications
 from scoring.tables import scores
 
@@ -67,17 +70,82 @@ async def test_a_double_use_is_settled_alike_in_either_order_of_syncing(city: Ci
     assert (await Phone(city, "good").ask())["__typename"] == "OfflinePass"
 
 
-async def test_both_uses_of_a_double_use_are_settled_and_the_later_one_is_marked(city: City) -> None:
+@pytest.mark.parametrize("order", ["first", "second"])
+async def test_a_double_use_at_one_partners_gates_is_paid_once_in_either_order_of_syncing(
+    city: City, order: str
+) -> None:
     first, second = await used_twice(city)
-    await first.sync()
-    await second.sync()
+    pair = (first, second) if order == "first" else (second, first)
+    (told,), (again,) = [await gate.sync() for gate in pair]
+    assert again["redemptionId"] == told["redemptionId"], "there is one, to be settled and to be reversed"
+    assert again["receipt"] != told["receipt"], "but each use has its own receipt"
+    assert len(await city.rows(redemptions)) == 1
+    assert len(await log_of(city)) == 2
     city.wait(days=1)
     await settle(city)
     (file,) = await listed(city)
     content = (await fetch(city, file["jsonPath"])).json()
-    assert [(line["kind"], line["site"]) for line in content["lines"]] == [("use", "东门"), ("double-use", "西门")]
+    assert [(line["kind"], line["redemption"]) for line in content["lines"]] == [("use", told["redemptionId"])]
+    assert await settle(city) == [], "once"
+
+
+async def test_the_use_that_is_not_paid_cannot_be_redeemed_on_line_either(city: City) -> None:
+    first, second = await new_gate(city, "东门"), await new_gate(city, "西门")
+    phone = await carrying(city)
+    first.judge(phone.show())
+    city.wait(seconds=30)
+    second.judge(phone.show(ahead=110), ahead=110)
+    await first.sync()
+    (told,) = await second.sync()
+    named = unproved_claims(told["receipt"])["jti"]
+    answer = await city.redeem(public_id("Verification", UUID(named)))
+    assert answer["code"] == "NOT_REDEEMABLE", "though its clock says that it is still to come"
+
+
+async def test_one_shown_code_at_several_gates_of_one_partner_counts_once_and_raises_an_alarm(city: City) -> None:
+    east, west, south = [await new_gate(city, site) for site in ("东门", "西门", "南门")]
+    phone = await carrying(city)
+    code = phone.show()
+    for gate in (east, west, south):
+        assert not isinstance(gate.judge(code), Refused), "a gate knows nothing of the others"
+    city.wait(minutes=1)
+    (taken,), (told,), (third,) = [await gate.sync(keep=True) for gate in (west, east, south)]
+    replayed = {"accepted": False, "problem": "CODE_REPLAYED", "receipt": None, "redemptionId": None}
+    assert taken["accepted"]
+    assert {name: told[name] for name in replayed} == {name: third[name] for name in replayed} == replayed
+    assert len(await city.rows(redemptions)) == 1
+    assert [row.double_use for row in await city.rows(offline_uses)] == [False] * 3
+    assert await notices_of(city) == []
+    assert [row.rests_since for row in await city.rows(offline_choices)] == [None]
+    log = await log_of(city)
+    assert [(line["problem"], line["offline"]["doubleUse"]) for line in log] == [
+        ("CODE_REPLAYED", False), ("CODE_REPLAYED", False), (None, False),
+    ]  # fmt: skip
+    alarms = sorted(await city.rows(security_events), key=lambda row: row.id)
+    assert [(row.kind, row.partner_id) for row in alarms] == [("OFFLINE_CODE_SHARED", 1)] * 2
+    assert [{one["site"] for one in row.detail["gates"]} for row in alarms] == [{"东门", "西门"}, {"南门", "西门"}]
+    ours = {str(row.id): row.site for row in await city.rows(offline_gates)}
+    for row in alarms:
+        assert row.detail == {"uses": 1, "gates": row.detail["gates"]}, "nobody is named"
+        assert all(one == {"gate": one["gate"], "site": ours[one["gate"]]} for one in row.detail["gates"])
+    assert await east.sync() == [told], "for good, and without a further alarm"
+    assert len(await city.rows(security_events)) == 2
     city.wait(days=1)
-    assert await settle(city) == [], "each once"
+    await settle(city)
+    (file,) = await listed(city)
+    content = (await fetch(city, file["jsonPath"])).json()
+    assert [(line["kind"], line["site"]) for line in content["lines"]] == [("use", "西门")]
+
+
+async def test_one_shown_code_that_two_gates_sync_at_once_counts_once(city: City) -> None:
+    first, second = await new_gate(city, "东门"), await new_gate(city, "西门")
+    code = (await carrying(city)).show()
+    first.judge(code)
+    second.judge(code)
+    told = await asyncio.gather(first.sync(), second.sync())
+    assert sorted(str(one["problem"]) for (one,) in told) == ["CODE_REPLAYED", "None"]
+    assert len(await city.rows(redemptions)) == len(await city.rows(security_events)) == 1
+    assert await notices_of(city) == []
 
 
 async def test_a_reversed_double_use_is_corrected_in_a_later_file(city: City) -> None:
@@ -104,7 +172,7 @@ async def test_three_uses_leave_one_that_stands(city: City) -> None:
         assert (await gate.sync())[0]["accepted"]
     uses = sorted(await city.rows(offline_uses), key=lambda row: row.used_at)
     assert [row.double_use for row in uses] == [False, True, True]
-    assert len(await city.rows(redemptions)) == 3
+    assert len(await city.rows(redemptions)) == 1
 
 
 async def test_a_batch_that_is_sent_again_changes_nothing_whatever_its_request_id(city: City) -> None:
@@ -230,7 +298,7 @@ async def test_a_use_comes_within_seven_days(city: City, days: float, problem: s
 async def test_two_gates_that_sync_at_once_and_a_batch_sent_twice_at_once_count_each_use_once(city: City) -> None:
     first, second = await used_twice(city)
     await asyncio.gather(*(gate.sync(keep=True) for gate in (first, second, first, second)))
-    assert len(await city.rows(redemptions)) == 2
+    assert len(await city.rows(redemptions)) == 1
     uses = await city.rows(offline_uses)
     assert sorted(row.double_use for row in uses) == [False, True]
     assert len(await notices_of(city)) == 1
@@ -261,7 +329,7 @@ async def test_a_process_that_dies_at_any_statement_of_a_sync_leaves_nothing_and
         assert await snapshot(city) == before, number
     assert number > 12
     assert body["data"]["syncOfflineUses"]["uses"][0]["accepted"]
-    assert len(await city.rows(redemptions)) == 2
+    assert len(await city.rows(redemptions)) == 1
     assert (await post(city, SYNC, "scenic", given))["data"] == body["data"]
 
 
@@ -277,8 +345,6 @@ async def test_a_pass_of_a_merged_entry_still_syncs_to_the_one_that_goes_on(city
 
 
 async def test_a_partner_reads_nothing_of_a_person_in_a_bundle(city: City) -> None:
-    from core.signing import unproved_claims
-
     gate = await new_gate(city)
     await carrying(city)
     await city.do(SET, by="good", offerId=offer_id("museum"), on=False)

@@ -29,9 +29,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from api.context import Context
-from api.documents import Document
 from api.identity import Claims
-from api.plan import Plan, Unplanned
+from api.running.documents import Document
+from api.running.plan import Plan, Unplanned
 from api.schema import SCHEMA
 from partners.accounts import Role
 

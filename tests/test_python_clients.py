@@ -18,7 +18,7 @@ from graphql import GraphQLError
 from streaming import until
 from websockets.exceptions import ConnectionClosedError
 
-from api.server import listen_on, server_of
+from api.transport.server import listen_on, server_of
 
 NAME = gql("query Name { me { id displayName enrolled } }")
 SHOW = gql(

@@ -16,8 +16,8 @@ import pytest
 from factories import City
 from streaming import TICKS, Served, serving
 
-from api import sse
 from api.identity.bearer import issue_token
+from api.transport import sse
 from partners.accounts import Role
 
 EVENTS = "text/event-stream"

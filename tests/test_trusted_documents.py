@@ -12,7 +12,7 @@ import orjson
 import pytest
 from factories import ISSUE, REDEEM, VERIFY, City, key_file, offer_id, open_city
 
-from api.trusted import REMEMBERED_SECONDS, shipped
+from api.running.trusted import REMEMBERED_SECONDS, shipped
 from core.errors import BadInput
 from partners.clients.documents import id_of
 

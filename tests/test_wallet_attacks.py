@@ -243,18 +243,33 @@ async def test_a_credential_past_its_day_is_refused(city: City) -> None:
     assert (await wallet.show(asked)).json()["xinyi_code"] == "CREDENTIAL_EXPIRED"
 
 
-async def test_what_is_none_of_ours_goes_to_the_security_log_and_not_for_ever(city: City) -> None:
+async def test_what_is_none_of_ours_goes_to_the_security_log_and_ends_no_request(city: City) -> None:
+    wallet, stranger = Wallet(city, "good"), Wallet(city, "good", [held()])  # the latter's is of another deployment
+    await wallet.fetch()
     asked = await request(city)
-    stranger = Wallet(city, "good", [held()])  # genuine in form, signed by keys of another deployment
     read = await stranger.read(asked)
-    for _ in range(MOST_REFUSALS):
-        answer = await stranger.show(asked)
-        assert (answer.status_code, answer.json()["xinyi_code"]) == (400, "CREDENTIAL_INVALID")
-    answer = await stranger.post(read, {"benefit": [presented()]})
-    assert (answer.status_code, answer.json()["xinyi_code"]) == (404, "PRESENTATION_ENDED")
+    changed = wallet.held[-1].text + "WyJhIiwgImIiLCAxXQ~"
+    for text in (presented(), "~", changed):
+        for _ in range(MOST_REFUSALS):
+            answer = await stranger.post(read, {"benefit": [text]})
+            assert (answer.status_code, answer.json()["xinyi_code"]) == (400, "CREDENTIAL_INVALID")
     events = await city.rows(security_events)
-    assert [(row.kind, row.partner_id) for row in events] == [("CREDENTIAL_INVALID", 1)] * MOST_REFUSALS
+    assert [(row.kind, row.partner_id) for row in events] == [("CREDENTIAL_INVALID", 1)] * (3 * MOST_REFUSALS)
     assert await city.rows(access_events) == []
+    assert (await wallet.show(asked)).status_code == 200, "whoever photographed the QR code has stopped nobody"
+    assert (await look(city, asked))["state"] == "ANSWERED"
+
+
+async def test_a_genuine_credential_is_refused_ten_times_and_then_not_looked_at(city: City) -> None:
+    wallet = Wallet(city, "good")
+    await wallet.fetch(number=2)
+    asked = await request(city)
+    for _ in range(MOST_REFUSALS):
+        answer = await wallet.show(asked, wallet.held[0], nonce="other")
+        assert (answer.status_code, answer.json()["xinyi_code"]) == (400, "KEY_NOT_PROVED")
+    answer = await wallet.show(asked, wallet.held[1])
+    assert (answer.status_code, answer.json()["xinyi_code"]) == (404, "PRESENTATION_ENDED")
+    assert len(await city.log("good")) == MOST_REFUSALS
     assert (await look(city, asked))["problem"] is None
 
 

@@ -15,8 +15,8 @@ from factories import City
 from streaming import TICKS, Served, Talk, serving
 from websockets.exceptions import InvalidStatus
 
-from api import streams, websocket
 from api.identity.bearer import issue_token
+from api.transport import streams, websocket
 from partners.accounts import Role
 
 

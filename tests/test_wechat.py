@@ -214,7 +214,7 @@ async def test_openid_session_key_and_secret_are_nowhere(
     await log_in(here, "openid-secret")
     await log_in(here, code="")
     stored = await everything(here.city) + bytes_below(tmp_path)
-    # What the client library logs is silenced where the server runs (`api.server.QUIET`).
+    # What the client library logs is silenced where the server runs (`api.transport.server.QUIET`).
     ours = [record for record in caplog.records if not record.name.startswith("http")]
     logged = "".join(f"{record.getMessage()}{record.__dict__}" for record in ours)
     for secret in ("openid-secret", "a-session-key-that-nobody-keeps", "a mini-program's secret"):

@@ -21,12 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api.bodies import read_form
 from api.context import State
 from api.identity.oidc import Attempt, OidcClient, Proved, SignInFailed
 from api.identity.providers import Oidc, Providers, UnknownProvider
 from api.identity.sessions import COOKIE, LARGEST_BODY, browser_of, device_of, failed, refused, remote_of, settled
-from api.limits import Limits
+from api.running.limits import Limits
+from api.transport.bodies import read_form
 from core.errors import BadInput, ExpectedError
 from partners.sessions.failures import Counted, check_not_locked, forget_failures
 from partners.sessions.linking import (

@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import read_json
 from api.context import State
 from api.identity.sessions import LARGEST_BODY, answered, device_of, settled, tokens_of, told
-from api.limits import Limits
+from api.running.limits import Limits
+from api.transport.bodies import read_json
 from core.errors import BadInput
 from demo.choosing import accounts_of
 from demo.roles import ROLES

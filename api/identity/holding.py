@@ -12,7 +12,7 @@ from datetime import datetime
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.limits import Allowance, Limits
+from api.running.limits import Allowance, Limits
 from core.errors import Unauthenticated
 from partners.sessions.opening import check_session, topic_of
 

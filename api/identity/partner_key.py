@@ -12,11 +12,11 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from api.bodies import BodyRefused, read_form
 from api.context import State
 from api.identity.bearer import issue_token
 from api.ids import public_id
-from api.limits import Limits
+from api.running.limits import Limits
+from api.transport.bodies import BodyRefused, read_form
 from core.database import Conflict
 from core.errors import BadInput, ExpectedError, Unavailable
 from partners.onboarding.sign_in import (

@@ -10,7 +10,7 @@ from api.identity.demo import DemoEndpoint
 from api.identity.providers import load_providers
 from api.identity.sessions import SessionEndpoints
 from api.identity.wechat import WechatEndpoint
-from api.limits import Limits
+from api.running.limits import Limits
 
 
 def sign_in_routes(state: State, limits: Limits) -> list[Route]:

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from api.bodies import read_json
 from api.context import State
 from api.identity.bearer import issue_token
 from api.identity.oidc import SignInFailed
-from api.limits import Limits
+from api.running.limits import Limits
+from api.transport.bodies import read_json
 from core.database import Conflict
 from core.errors import ExpectedError, Unavailable
 from partners.sessions.failures import Counted, SignInLocked, check_not_locked, note_failure

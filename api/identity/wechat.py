@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import read_json
 from api.context import State
 from api.identity.fetching import ask, down
 from api.identity.providers import Providers, UnknownProvider, Wechat
 from api.identity.sessions import LARGEST_BODY, STATUS, answered, device_of, failed, remote_of, settled, tokens_of, told
-from api.limits import Limits, Throttled
+from api.running.limits import Limits, Throttled
+from api.transport.bodies import read_json
 from core.errors import ExpectedError
 from partners.sessions.failures import Counted, check_not_locked, forget_failures
 from partners.sessions.linking import linked_account

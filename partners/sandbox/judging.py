@@ -182,7 +182,8 @@ def pay_later(facts: Facts) -> str:
     return (
         ""
         if paid
-        else "订单还没有走到付款。请依次调用 confirmSandboxOrder(代本人确认)、startOrder、completeOrder、recordPayment。"
+        else "订单还没有走到付款。请依次调用 confirmSandboxOrder(代本人确认)、startOrder、completeOrder、"
+        "recordPayment。"
     )
 
 

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.context import Context
 from api.errors import error_body
-from api.execution import Answer
-from api.streams import GoingAway, Streams
+from api.running.execution import Answer
+from api.transport.streams import GoingAway, Streams
 from core.errors import Unauthenticated
 
 log = logging.getLogger("xinyi.api")

@@ -17,11 +17,11 @@ import orjson
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse
 
 from api.context import Context
-from api.documents import Documents, Rejected
+from api.running.documents import Documents, Rejected
 from core.errors import BadInput, ExpectedError
 from partners.clients.documents import id_of, is_free, trusted_text
 
-FOLDER = Path(__file__).with_name("operations")
+FOLDER = Path(__file__).parent.parent / "operations"
 REMEMBERED_SECONDS = 30
 """How long a process goes by what it has read: a retired document may be answered that long."""
 MOST_REMEMBERED = 5_000

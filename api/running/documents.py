@@ -22,7 +22,7 @@ from graphql import (
     validate,
 )
 
-from api.sizes import Measured, check_operation, check_size
+from api.running.sizes import Measured, check_operation, check_size
 from core.errors import ExpectedError
 
 MAX_TOKENS = 2000

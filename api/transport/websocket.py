@@ -20,15 +20,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from api.context import Context, State
 from api.errors import MASKED
-from api.execution import Answer, GraphQLRequest, Operations
-from api.http import HttpProblem, context_of, request_of
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.identity.holding import admitted, check_holds
 from api.language import language_of, tell
-from api.limits import Limits
-from api.origins import is_allowed_origin
-from api.streams import GoingAway, Streams, TooManyStreams
+from api.running.execution import Answer, GraphQLRequest, Operations
+from api.running.limits import Limits
+from api.transport.http import HttpProblem, context_of, request_of
+from api.transport.origins import is_allowed_origin
+from api.transport.streams import GoingAway, Streams, TooManyStreams
 from core.errors import ExpectedError, Unauthenticated
 
 log = logging.getLogger("xinyi.api")

@@ -16,8 +16,8 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 from starlette.applications import Starlette
 
 from api.app import create_app
-from api.http import MAX_BODY
-from api.streams import Streams
+from api.transport.http import MAX_BODY
+from api.transport.streams import Streams
 from core.database import Database
 from core.errors import StartupError
 from core.identifiers import mask_text
@@ -78,7 +78,7 @@ def server_of(app: Starlette, *, lifespan: Literal["on", "off"] = "on", proxies:
     """A server for the application; `lifespan="off"` where somebody else opens and closes it, `proxies` whose word is
     taken for a client's address."""
     try:
-        from api.slow_clients import HttpProtocol, WebSocketProtocol
+        from api.transport.slow_clients import HttpProtocol, WebSocketProtocol
     except ImportError:  # without httptools there is no patience to limit
         chosen: dict[str, Any] = {}
     else:

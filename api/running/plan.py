@@ -41,8 +41,8 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
 
-from api.calls import Call, direct_call
 from api.context import Context
+from api.running.calls import Call, direct_call
 
 Trail = tuple[Any, str | int] | None
 """Where we are in the answer: (the trail above, key or index)."""

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Message
 
-from api.origins import is_allowed_origin
+from api.transport.origins import is_allowed_origin
 from core.settings import Settings
 
 PREFLIGHTED = ("authorization", "x-requested-with", "apollo-require-preflight", "x-apollo-operation-name")

@@ -25,15 +25,15 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from api.context import Context
-from api.documents import MAX_ERRORS, Document, Documents, Rejected
-from api.equal_errors import error_bodies
 from api.errors import variable_error
 from api.identity.holding import check_holds
 from api.language import telling_english
 from api.permissions import AccessRules, Audience
-from api.plan import Plan, Unplanned
-from api.sizes import check_variables
-from api.trusted import ANY_DOCUMENT, TrustedDocuments
+from api.running.documents import MAX_ERRORS, Document, Documents, Rejected
+from api.running.equal_errors import error_bodies
+from api.running.plan import Plan, Unplanned
+from api.running.sizes import check_variables
+from api.running.trusted import ANY_DOCUMENT, TrustedDocuments
 from core.errors import ExpectedError, Forbidden, Unauthenticated
 
 REQUEST_SECONDS = 10.0

@@ -1,7 +1,7 @@
 """GraphQL over HTTP. One thing to know: a well-formed request gets its answer, a malformed one a JSON error with the
 right status, and no body whatever makes a 5xx.
 
-A caller who prefers `text/event-stream`, or subscribes and would take it, is answered with events (`api.sse`).
+A caller who prefers `text/event-stream`, or subscribes and would take it, is answered with events (`sse`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import BodyRefused, read_body
-from api.browsers import is_foreign
 from api.context import Context, State
 from api.errors import MASKED
-from api.execution import GraphQLRequest, Operations
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
 from api.identity.holding import admitted
 from api.language import language_of, tell
-from api.limits import Allowance, Limits, retry_header
-from api.pages import page
-from api.sse import EventStream
-from api.streams import Streams
+from api.running.execution import GraphQLRequest, Operations
+from api.running.limits import Allowance, Limits, retry_header
+from api.transport.bodies import BodyRefused, read_body
+from api.transport.browsers import is_foreign
+from api.transport.pages import page
+from api.transport.sse import EventStream
+from api.transport.streams import Streams
 from core.errors import ExpectedError
 
 log = logging.getLogger("xinyi.api")
