@@ -39,7 +39,8 @@ from partners.wallet.requests import ANSWERING, PresentationRequest, State, clie
 from partners.wallet.tables import presentation_requests
 
 MOST_REFUSALS = 10
-"""Presentations to one request that were no answer; those beyond are not even looked at."""
+"""Presentations of genuine credentials to one request that were no answer; those beyond are not even looked at. What
+is none of ours is not counted, or whoever photographs the QR code could end the request; the limit by address holds."""
 
 
 class PresentationEnded(ExpectedError):
@@ -84,13 +85,15 @@ async def answer_presentation(
     asked = await find_request(connection, request_id)
     if asked is None or asked.state(now) is State.EXPIRED or asked.refusals >= MOST_REFUSALS:
         raise PresentationEnded("这次出示请求不存在、已过期或尝试次数过多。请扫描对方最新的二维码。")
+    credential: Credential | None = None
     issued: Row[Any] | None = None
     try:
         credential = read_credential(verifier.keys, presentation)
         issued = await find_issued(connection, verifier.keys, credential.holder)
         code = _check(asked, credential, issued, verifier=verifier, now=now)
     except ExpectedError as problem:
-        return await _refuse(connection, asked, problem, subject_id=issued.subject_id if issued else None, now=now)
+        subject_id, is_genuine = issued.subject_id if issued else None, credential is not None
+        return await _refuse(connection, asked, problem, subject_id=subject_id, is_genuine=is_genuine, now=now)
     scan = Scan(str(asked.id), code.id.hex(), asked.offer_id, asked.clerk, asked.site)
     try:
         return await verify_credit_code(
@@ -140,14 +143,16 @@ async def _refuse(
     problem: ExpectedError,
     *,
     subject_id: int | None,
+    is_genuine: bool,
     now: datetime,
 ) -> Problem:
-    """Write a refusal down, together with its count."""
+    """Write a refusal down; of a credential of ours, together with its count."""
     mine = presentation_requests.c.id == asked.id
     about = {"offer": asked.offer_id, "problem": problem.code}
     async with begun(connection):
-        counted = update(presentation_requests).where(mine).values(refusals=presentation_requests.c.refusals + 1)
-        await connection.execute(counted)
+        if is_genuine:
+            counted = update(presentation_requests).where(mine).values(refusals=presentation_requests.c.refusals + 1)
+            await connection.execute(counted)
         if subject_id is None:
             event = {"id": new_id(), "at": now, "kind": problem.code, "partner_id": asked.partner_id}
             await connection.execute(insert(security_events).values(event | {"detail": {"offer": asked.offer_id}}))
