@@ -115,7 +115,7 @@ def _create_what_subjects_have() -> None:
             "double_use",
             sa.Boolean(),
             nullable=False,
-            comment="the pass was used earlier, elsewhere; paid all the same",
+            comment="the pass was used earlier at another gate; not paid again",
         ),
         sa.ForeignKeyConstraint(["subject_id"], ["subjects.id"], name=op.f("fk_offline_uses_subject_id_subjects")),
         sa.PrimaryKeyConstraint("subject_id", "id", name=op.f("pk_offline_uses")),

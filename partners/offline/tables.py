@@ -83,7 +83,7 @@ offline_uses = Table(
     Column("synced_at", Instant, nullable=False),
     Column("problem", String(40), comment="why it does not count; null where it does"),
     Column("redemption_id", Uuid),
-    Column("double_use", Boolean, nullable=False, comment="the pass was used earlier, elsewhere; paid all the same"),
+    Column("double_use", Boolean, nullable=False, comment="the pass was used earlier at another gate; not paid again"),
     Index("ix_offline_uses_pass", "subject_id", "pass_id"),
     Index("ix_offline_uses_redemption", "redemption_id"),
 )

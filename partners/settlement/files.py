@@ -40,7 +40,7 @@ class SettlementInvalid(ExpectedError):
 class Line(NamedTuple):
     """A use of a benefit, or a correction that takes an earlier one back with an amount below zero (or of zero)."""
 
-    kind: Literal["use", "double-use", "correction"]
+    kind: Literal["use", "correction"]
     redemption_id: UUID
     receipt: str
     """The `jti` of the receipt of its verification."""

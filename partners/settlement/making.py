@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select
@@ -27,7 +27,6 @@ from core.database import Database
 from core.errors import ExpectedError
 from core.identifiers import new_id
 from core.keys import Keys
-from partners.offline.tables import offline_uses
 from partners.settlement.files import Head, Line, PublicId, write_file
 from partners.settlement.tables import settlement_days, settlement_files, settlement_lines
 from partners.tables import OF_VERIFICATION, offer_versions, offers, partners, redemptions, verifications
@@ -35,9 +34,6 @@ from partners.webhooks.events import emit
 
 READY = "settlement.ready"
 ACTOR = "settlement"
-USES = ("use", "double-use")
-"""Kinds of lines that stand for a use; the second is of an off-line pass that was used elsewhere before, and is paid
-like the first (docs/offline.md)."""
 WAIT = timedelta(minutes=10)
 """After the cut-off, so that hardly anything comes late; what does is in the next file."""
 LOOKS_BACK = timedelta(days=92)
@@ -198,11 +194,10 @@ def funder_of(row: Any, *, partner_name: str) -> str:
 
 
 _OF_REDEMPTION = settlement_lines.c.redemption_id == redemptions.c.id
-_SYNCED = and_(offline_uses.c.subject_id == redemptions.c.subject_id, offline_uses.c.redemption_id == redemptions.c.id)
 
 
-def _has(*kinds: str) -> ColumnElement[bool]:
-    mine = select(settlement_lines.c.line).where(_OF_REDEMPTION, settlement_lines.c.kind.in_(kinds))
+def _has(kind: str) -> ColumnElement[bool]:
+    mine = select(settlement_lines.c.line).where(_OF_REDEMPTION, settlement_lines.c.kind == kind)
     return mine.correlate(redemptions).exists()
 
 
@@ -213,7 +208,7 @@ def _uses(partner_id: Any, cut: datetime) -> Select[Any]:
         select(redemptions, verifications.c.offer_id, verifications.c.offer_version)
         .join(verifications, OF_VERIFICATION)
         .where(redemptions.c.partner_id == partner_id, at < cut, at >= cut - LOOKS_BACK)
-        .where(reversed_at.is_(None) | (reversed_at >= cut), ~_has(*USES))
+        .where(reversed_at.is_(None) | (reversed_at >= cut), ~_has("use"))
     )
 
 
@@ -224,13 +219,12 @@ def _corrections(partner_id: Any, cut: datetime) -> Select[Any]:
         select(redemptions, verifications.c.offer_id, verifications.c.offer_version)
         .join(verifications, OF_VERIFICATION)
         .where(redemptions.c.partner_id == partner_id, reversed_at < cut, reversed_at >= cut - LOOKS_BACK)
-        .where(_has(*USES), ~_has("correction"))
+        .where(_has("use"), ~_has("correction"))
     )
 
 
 def _with_terms(uses: Select[Any]) -> Select[Any]:
-    """With who pays, as it stood in the version of the offer that was verified, and whether it was one use too many of
-    an off-line pass."""
+    """With who pays, as it stood in the version of the offer that was verified."""
     version = and_(
         offer_versions.c.offer_id == verifications.c.offer_id,
         offer_versions.c.version == verifications.c.offer_version,
@@ -238,24 +232,23 @@ def _with_terms(uses: Select[Any]) -> Select[Any]:
     return (
         uses.join(offers, offers.c.id == verifications.c.offer_id)
         .outerjoin(offer_versions, version)
-        .outerjoin(offline_uses, _SYNCED)
-        .add_columns(offers.c.payer, offers.c.budget, offer_versions.c.content, offline_uses.c.double_use)
+        .add_columns(offers.c.payer, offers.c.budget, offer_versions.c.content)
     )
 
 
 def _with_funder(corrections: Select[Any]) -> Select[Any]:
     """With the funder of the line that is taken back, and its amount."""
     return (
-        corrections.join(settlement_lines, and_(_OF_REDEMPTION, settlement_lines.c.kind.in_(USES)))
+        corrections.join(settlement_lines, and_(_OF_REDEMPTION, settlement_lines.c.kind == "use"))
         .join(settlement_files, settlement_files.c.id == settlement_lines.c.file_id)
         .add_columns(settlement_files.c.funder.label("settled_to"), settlement_lines.c.amount_fen.label("settled_fen"))
     )
 
 
 def _use(row: Row[Any]) -> Line:
-    kind: Literal["use", "double-use"] = "double-use" if row.double_use else "use"
-    receipt, amount = str(row.verification_id), row.amount_fen or 0
-    return Line(kind, row.id, receipt, row.offer_id, row.offer_version, row.site, amount, row.at)
+    return Line(
+        "use", row.id, str(row.verification_id), row.offer_id, row.offer_version, row.site, row.amount_fen or 0, row.at
+    )
 
 
 def _correction(row: Row[Any]) -> Line:
