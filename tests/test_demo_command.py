@@ -218,7 +218,7 @@ def test_a_building_that_fails_leaves_no_database_and_is_made_up_for(
 
 
 STUCK = """
-import asyncio, sys
+import asyncio, signal, sys
 import demo.city
 from cli.demo import SECTORS
 from cli.main import run
@@ -228,6 +228,8 @@ async def stick(_):
     await asyncio.sleep(60)
 
 demo.city._count_on = stick
+# Where tests run in the background, their shell has had Ctrl-C ignored, and a child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(run(["demo-token", "citizen", "--data", sys.argv[1]]))
 """
 

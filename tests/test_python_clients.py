@@ -58,7 +58,8 @@ def by_http(city: City, address: str, account: str | None = "good") -> Client:
 
 
 def by_socket(address: str, **given: Any) -> Client:
-    return Client(transport=WebsocketsTransport(url=f"ws://{address}/graphql", **given))
+    # It waits for more of what it has left to listen to, ten seconds unless told otherwise.
+    return Client(transport=WebsocketsTransport(url=f"ws://{address}/graphql", close_timeout=0.5, **given))
 
 
 async def test_gql_asks_and_acts_by_http(city: City, address: str) -> None:
