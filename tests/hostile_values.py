@@ -3,9 +3,12 @@ through to our own code stand apart from those it stops, which need no field eac
 
 from __future__ import annotations
 
+import gc
 import re
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 from uuid import UUID
@@ -18,6 +21,8 @@ from graphql import (
     is_list_type,
 )
 
+QUICKLY = 1.0
+"""Seconds of processor time for which one request may keep the server."""
 INSIDE = re.compile(
     r"Traceback|File \"|line \d+, in|sqlite|asyncpg|sqlalchemy|strawberry|SELECT |INSERT |NoneType|object at 0x|"
     r"Did you mean|psycopg|constraint|decimal\.|datetime\.|InvalidOperation|ConversionSyntax|isoformat|"
@@ -97,3 +102,18 @@ def far_away(good: str) -> Iterator[str]:
         return
     for key in (0, 2**31, 2**63 - 1, 2**63, UUID(int=2**128 - 1)):
         yield b64encode(f"{type_name}:{key}".encode()).decode()
+
+
+@contextmanager
+def quickly(what: object = "") -> Iterator[None]:
+    """The block keeps its thread for less than a second of processor time. The collector rests meanwhile: in a process
+    that has run thousands of tests it takes longer than what is asked about."""
+    gc.collect(0)
+    gc.disable()
+    began = time.thread_time()
+    try:
+        yield
+        took = time.thread_time() - began
+    finally:
+        gc.enable()
+    assert took < QUICKLY, (took, what)

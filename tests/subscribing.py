@@ -43,6 +43,16 @@ class Heard:
         (value,) = body["data"].values()
         return value
 
+    async def until_nothing(self, seconds: float) -> int:
+        """How many answers come until none has come for a while."""
+        count = 0
+        with suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(seconds):
+                    await self._bodies.get()
+                count += 1
+        return count
+
     async def nothing(self, seconds: float = 0.3) -> None:
         """Nothing comes for a while."""
         with suppress(TimeoutError):

@@ -4,6 +4,7 @@ hears of anybody else."""
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic
 
 import pytest
 from case_steps import OBJECT, WITHDRAW
@@ -80,11 +81,12 @@ async def test_benefits_are_heard_to_change_with_a_record_and_a_burst_is_one_eve
             edge["node"]["offer"]["id"]: edge["node"]["available"] for edge in (await heard.next())["benefits"]["edges"]
         }
         assert offers[offer_id("museum")], "the record is out of use, so the benefit is there"
+        began = monotonic()
         for _ in range(3):
             answer = await city.verify(await city.code("poor"))
             await city.redeem(answer["id"])
-        await heard.next()
-        await heard.nothing(1.5)
+        told, quiet = await heard.until_nothing(1.5), 1.5
+        assert 1 <= told <= 1 + (monotonic() - began - quiet), "at most one in a second"
         await city.do(WITHDRAW, by="poor", caseId=opened["id"])
         nodes = [edge["node"] for edge in (await heard.next())["benefits"]["edges"]]
         assert not any(node["available"] for node in nodes if node["offer"]["id"] == offer_id("museum"))
