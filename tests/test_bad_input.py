@@ -27,7 +27,6 @@ INSIDE = re.compile(
     re.IGNORECASE,
 )
 """Words that only our own insides use."""
-"""Seconds of computing: a bound for sanity, far above what is needed."""
 
 
 @pytest.fixture
