@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from core.errors import ExpectedError
 from partners.accounts import Role
 
 
@@ -17,3 +18,15 @@ class Claims:
     expires_at: int
     session: UUID | None = None
     """The sign-in it came from, which may have ended since; None for keys and demo tokens."""
+
+
+class SignInFailed(ExpectedError):
+    """What came back from a provider does not sign in. `why` is a stable word for the check it failed."""
+
+    code = "SIGN_IN_FAILED"
+
+    def __init__(
+        self, why: str, message: str = "登录没有通过核对:登录服务方返回的内容与本次登录不符。请重新登录。"
+    ) -> None:
+        super().__init__(message)
+        self.why = why

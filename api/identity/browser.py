@@ -22,7 +22,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.context import State
-from api.identity.oidc import Attempt, OidcClient, Proved, SignInFailed
+from api.identity import SignInFailed
+from api.identity.oidc import Attempt, OidcClient, Proved
 from api.identity.providers import Oidc, Providers, UnknownProvider
 from api.identity.sessions import COOKIE, LARGEST_BODY, browser_of, device_of, failed, refused, remote_of, settled
 from api.running.limits import Limits

@@ -24,9 +24,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from api.identity import SignInFailed
 from api.identity.fetching import Answer, ask, down
 from api.identity.providers import Oidc, is_allowed_address
-from core.errors import ExpectedError
 
 KEPT = timedelta(hours=1)
 BETWEEN_FETCHES = timedelta(minutes=1)
@@ -36,18 +36,6 @@ OLDEST_SECONDS = 600
 LONGEST_TOKEN = 20_000
 LONGEST_CLAIM = 200
 Key: TypeAlias = RSAKey | ECKey | OKPKey
-
-
-class SignInFailed(ExpectedError):
-    """What came back from a provider does not sign in. `why` is a stable word for the check it failed."""
-
-    code = "SIGN_IN_FAILED"
-
-    def __init__(
-        self, why: str, message: str = "登录没有通过核对:登录服务方返回的内容与本次登录不符。请重新登录。"
-    ) -> None:
-        super().__init__(message)
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

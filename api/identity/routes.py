@@ -5,9 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from api.context import State
-from api.identity.browser import SignInPages
 from api.identity.demo import DemoEndpoint
-from api.identity.providers import load_providers
+from api.identity.providers import Providers, load_providers
 from api.identity.sessions import SessionEndpoints
 from api.identity.wechat import WechatEndpoint
 from api.running.limits import Limits
@@ -23,15 +22,23 @@ def sign_in_routes(state: State, limits: Limits) -> list[Route]:
     is_demo = settings.environment == "demo"
     providers = load_providers(settings.providers, issuer=settings.issuer, is_demo=is_demo)
     sessions = SessionEndpoints(state, limits)
-    pages = SignInPages(state, limits, providers, is_demo=is_demo)
     mini_programs = WechatEndpoint(state, limits, providers, is_demo=is_demo)
     return [
         Route("/sign-in/session", sessions.claim, methods=["POST"]),
         Route("/sign-in/refresh", sessions.refresh, methods=["POST"]),
         Route("/sign-in/end", sessions.end, methods=["POST"]),
         *([Route("/sign-in/wechat", mini_programs.answer, methods=["POST"])] if providers.wechat else ()),
-        *([Route("/sign-in/bind", pages.bind, methods=["POST"])] if providers.wechat else ()),
         *([Route("/sign-in/demo", DemoEndpoint(state, limits).answer, methods=["POST"])] if is_demo else ()),
+        *(_pages(state, limits, providers, is_demo=is_demo) if providers.oidc or providers.wechat else ()),
+    ]
+
+
+def _pages(state: State, limits: Limits, providers: Providers, *, is_demo: bool) -> list[Route]:
+    from api.identity.browser import SignInPages  # imported where used: its libraries are slow to import
+
+    pages = SignInPages(state, limits, providers, is_demo=is_demo)
+    return [
+        *([Route("/sign-in/bind", pages.bind, methods=["POST"])] if providers.wechat else ()),
         *([Route("/sign-in/{provider}", pages.begin)] if providers.oidc else ()),
         *([Route("/sign-in/{provider}/callback", pages.callback)] if providers.oidc else ()),
     ]

@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api.context import State
+from api.identity import SignInFailed
 from api.identity.bearer import issue_token
-from api.identity.oidc import SignInFailed
 from api.running.limits import Limits
 from api.transport.bodies import read_json
 from core.database import Conflict
