@@ -8,19 +8,17 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from api.context import State
 from api.identity.bearer import issue_token
+from api.identity.sessions import remote_of, settled, told
 from api.ids import public_id
 from api.running.limits import Limits
 from api.transport.bodies import BodyRefused, read_form
-from core.database import Conflict
 from core.errors import BadInput, ExpectedError, Unavailable
 from partners.onboarding.sign_in import (
-    Assertion,
     Holder,
     SignInRefused,
     check_claims,
@@ -38,7 +36,6 @@ LIFETIME = timedelta(minutes=5)
 LARGEST_BODY = 16_384
 MOST_FIELDS = 20
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ATTEMPTS = 5
 BAD_SIGNATURES_A_DAY = 20
 """From one address with one key; those beyond are refused, and do not count towards locking the key."""
 _DAY = 86_400
@@ -67,19 +64,19 @@ class TokenEndpoint:
     async def answer(self, request: Request) -> Response:
         """`POST /oauth/token`."""
         try:
-            return _told(200, await self._token(request))
+            return told(200, await self._token(request))
         except ClientDisconnect:
             return Response(status_code=400)
         except SignInRefused as refused:
             return _refused(refused, now=self._state.clock())
         except _Malformed as error:
             body = {"error": error.error, "error_description": error.message, "xinyi_code": error.code}
-            return _told(error.status, body)
+            return told(error.status, body)
         except ExpectedError as error:
             status, word = _ERRORS.get(error.code, (400, "invalid_request"))
             if isinstance(error, Unavailable):
                 log.warning("unavailable", exc_info=error)
-            return _told(status, {"error": word, "error_description": error.message, "xinyi_code": error.code})
+            return told(status, {"error": word, "error_description": error.message, "xinyi_code": error.code})
 
     async def metadata(self, _: Request) -> Response:
         """`GET /.well-known/oauth-authorization-server` (RFC 8414): what to write into an assertion, and where to."""
@@ -95,7 +92,7 @@ class TokenEndpoint:
         return JSONResponse(body, headers={"cache-control": "public, max-age=3600"})
 
     async def _token(self, request: Request) -> dict[str, Any]:
-        remote = request.client.host if request.client else ""
+        remote = remote_of(request)
         await self._limits.check(None, remote)
         form = await _form(request)
         given = read_assertion(form["client_assertion"])
@@ -112,7 +109,7 @@ class TokenEndpoint:
         if not is_signed(given, holder.key):
             raise await self._bad_signature(holder, remote, now=now)
         check_claims(given, audiences=self._audiences, now=now)
-        await self._use(given, holder, now=now)
+        await settled(self._state, lambda connection: use_assertion(connection, given, holder, now=now))
         lifetime = min(LIFETIME, holder.ends_at - now)
         token = issue_token(
             self._state.keys,
@@ -125,16 +122,6 @@ class TokenEndpoint:
         seconds = int(lifetime.total_seconds())
         return {"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": holder.role.value}
 
-    async def _use(self, given: Assertion, holder: Holder, *, now: datetime) -> None:
-        lost = None
-        for _ in range(ATTEMPTS):
-            try:
-                async with self._state.database.transaction() as connection:
-                    return await use_assertion(connection, given, holder, now=now)
-            except Conflict as conflict:
-                lost = conflict
-        raise Unavailable from lost
-
     async def _bad_signature(self, holder: Holder, remote: str, *, now: datetime) -> SignInRefused:
         """Count it, and say so."""
         refusal = SignInRefused("BAD_SIGNATURE", "签名与登记的公钥不符,或算法不是该密钥的算法。请核对私钥。")
@@ -142,15 +129,8 @@ class TokenEndpoint:
         rate = BAD_SIGNATURES_A_DAY / _DAY
         if not await self._state.cache.take(bucket, wanted=1, per_second=rate, burst=BAD_SIGNATURES_A_DAY):
             return refusal
-        lost = None
-        for _ in range(ATTEMPTS):
-            try:
-                async with self._state.database.transaction() as connection:
-                    until = await note_failure(connection, holder.key, now=now)
-                return refusal if until is None else locked(until)
-            except Conflict as conflict:
-                lost = conflict
-        raise Unavailable from lost
+        until = await settled(self._state, lambda connection: note_failure(connection, holder.key, now=now))
+        return refusal if until is None else locked(until)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -168,11 +148,6 @@ async def _form(request: Request) -> dict[str, str]:
 def _refused(refused: SignInRefused, *, now: datetime) -> Response:
     body = {"error": "invalid_client", "error_description": refused.message, "xinyi_code": refused.why}
     if refused.locked_until is None:
-        return _told(401, body)
+        return told(401, body)
     seconds = max(1, math.ceil((refused.locked_until - now).total_seconds()))
-    return _told(429, body | {"locked_until": refused.locked_until.isoformat()}, {"retry-after": str(seconds)})
-
-
-def _told(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    told = {"cache-control": "no-store", "pragma": "no-cache", **(headers or {})}
-    return Response(orjson.dumps(body), status, media_type="application/json", headers=told)
+    return told(429, body | {"locked_until": refused.locked_until.isoformat()}, {"retry-after": str(seconds)})
