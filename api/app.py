@@ -11,8 +11,6 @@ from functools import cache
 
 from prometheus_client import Counter, Histogram
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,7 +49,7 @@ from api.settlement import READERS as SETTLED
 from api.settlement import fetch_file, settling
 from api.transport.browsers import SafeHeaders, cross_origin
 from api.transport.http import GraphQLEndpoint
-from api.transport.pages import ASSETS
+from api.transport.pages import pages
 from api.transport.streams import Streams
 from api.transport.websocket import GraphQLSockets
 from api.uploads import Uploads
@@ -149,12 +147,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         await state.database.close()
         await state.cache.close()
 
-    async def home(_: Request) -> Response:
-        return RedirectResponse("/graphql")
-
     app = Starlette(
         routes=[
-            Route("/", home),
             Route("/graphql", endpoint),
             WebSocketRoute("/graphql", sockets),
             Route("/healthz", alive),
@@ -175,7 +169,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             Route("/usage/{name}", downloads(state, tokens, limits, fetch_usage, to=OVERSEERS)),
             Route("/open-data", downloads(state, tokens, limits, fetch_index, to=AGENCIES)),
             Route("/open-data/{name}", downloads(state, tokens, limits, fetch_list, to=AGENCIES)),
-            *((ASSETS,) if is_demo else ()),
+            *pages(),
         ],
         lifespan=lifespan,
     )

@@ -1,8 +1,8 @@
 """Trusted documents: what a client may send in place of a text, and in production must. One thing to know: a document
 is named by the hash of its text (`sha256:` and 64 hex digits), so a client that sends the text itself is served alike.
 
-Three sorts are trusted: those that come with the release (`api/operations/`, for partners), those that an operator has
-registered, and, of a partner that an operator freed from this, all.
+Three sorts are trusted: those that come with the release (`api/operations/`, for partners, and what the built pages of
+`web/` send), those that an operator has registered, and, of a partner that an operator freed from this, all.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from core.errors import BadInput, ExpectedError
 from partners.clients.documents import id_of, is_free, trusted_text
 
 FOLDER = Path(__file__).parent.parent / "operations"
+PAGES = Path(__file__).parents[2] / "web" / "dist" / "documents.json"
+"""What the same build that made the pages says they send."""
 REMEMBERED_SECONDS = 30
 """How long a process goes by what it has read: a retired document may be answered that long."""
 MOST_REMEMBERED = 5_000
@@ -51,8 +53,9 @@ class DocumentRequired(ExpectedError):
 @cache
 def shipped() -> Mapping[str, str]:
     """The documents that come with the release, by id."""
-    texts = (path.read_text() for path in sorted(FOLDER.glob("*/*.graphql")))
-    return {id_of(text): text for text in texts}
+    texts = [path.read_text() for path in sorted(FOLDER.glob("*/*.graphql"))]
+    pages = read_manifest(PAGES.read_bytes()) if PAGES.is_file() else []
+    return {id_of(text): text for text in (*texts, *pages)}
 
 
 def checked_id(given: str) -> str:

@@ -224,11 +224,13 @@ def request_of(content: Mapping[str, Any]) -> GraphQLRequest:
     Raises:
         HttpProblem: a part of it is missing or of another type than it should be.
     """
+    document_id = content.get("documentId") or _apollo_id(content.get("extensions"))
+    if document_id is not None and content.get("query") == "":
+        content = {**content, "query": None}  # what clients send whose protocol demands a text
     for name, is_right in _KINDS.items():
         if not is_right(content.get(name)):
             wanted = {"query": "非空文本", "documentId": "文本", "operationName": "文本"}.get(name, "JSON 对象")
             raise HttpProblem(400, f"{name} 须为{wanted}。请改正后重试。")
-    document_id = content.get("documentId") or _apollo_id(content.get("extensions"))
     if content.get("query") is None and document_id is None:
         raise HttpProblem(400, "query 与 documentId 须有其一。请补上后重试。")
     return GraphQLRequest(content.get("query"), content.get("operationName"), content.get("variables"), document_id)

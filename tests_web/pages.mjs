@@ -1,0 +1,90 @@
+// Pages in a real browser, as somebody uses them. One thing to know: whatever goes wrong on a page (refused by its policy,
+// thrown, asked of somebody else) is collected, and a story ends by asking that nothing did.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import AxeBuilder from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+import { address } from "./city.mjs";
+
+const QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
+const PATHS = { citizen: "/", desk: "/desk", operator: "/operator", open: "/open" };
+/** `npm run dev` in web/ serves the sources, at another address and without the policy. */
+const developing = process.env.PAGES_ADDRESS;
+const pictures = process.env.PAGES_PICTURES;
+export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+
+let launched;
+
+/** The one browser of this file; closed by `closeBrowser`. */
+export async function browser() {
+  launched ??= chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: [...QUIET, "--disable-component-update", "--disable-sync"],
+  });
+  return launched;
+}
+export const closeBrowser = async () => launched && (await (await launched).close());
+
+/** Where a page lies; `view` is what comes after the `#`. */
+export const addressOf = (name, view = "/") =>
+  developing ? `${developing}/${name}/index.html#${view}` : `${address}${PATHS[name]}#${view}`;
+
+/**
+ * A page, opened in a browser of its own. `as: ["citizen", 1]` signs in through the page's form first.
+ * Gives Playwright's page, and `wrong`: what went wrong on it.
+ */
+export async function open(name, { as, view = "/", size = "phone", dark = false, language = "zh-CN", permissions = [], allowed = () => false } = {}) {
+  const context = await (await browser()).newContext({
+    viewport: SIZES[size],
+    colorScheme: dark ? "dark" : "light",
+    locale: language,
+    permissions,
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  const wrong = [];
+  const note = (text) => allowed(text) || wrong.push(text.slice(0, 300));
+  page.on("pageerror", (error) => note(String(error)));
+  page.on("console", (said) => said.type() === "error" && note(said.text()));
+  page.on("request", (request) => {
+    const own = [address, developing, "data:", "blob:"].filter(Boolean);
+    if (!own.some((start) => request.url().startsWith(start))) note(`outside: ${request.url()}`);
+  });
+  await page.goto(addressOf(name, view));
+  if (as) await signIn(page, ...as);
+  return { page, wrong, close: () => context.close() };
+}
+
+/** Choose a person of the demo in the form that is open. */
+export async function signIn(page, role, n = 1) {
+  await page.locator(`input[name=role][value="${role}"]`).check();
+  if (n !== 1) await page.locator(".number input").fill(String(n));
+  await page.locator(".sign-in button[type=submit]").click();
+  await page.locator(".sign-in").waitFor({ state: "detached" });
+}
+
+/** Nobody is kept out: axe finds nothing serious. */
+export async function accessible(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  assert.deepEqual(
+    serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary?.slice(0, 200)}`).join(" | ")}`),
+    [],
+  );
+}
+
+/** Keep a picture, where somebody asked for pictures (`PAGES_PICTURES=folder`). */
+export async function picture(page, name) {
+  if (!pictures) return;
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true, animations: "disabled" });
+}
+
+/** The bytes of a QR code as a camera sees it: read from the pixels of the screen, by another library than the page's. */
+export async function readQr(page, selector) {
+  const { readBarcodes } = await import("zxing-wasm/reader");
+  const picture = await page.locator(selector).screenshot();
+  const [found] = await readBarcodes(new Blob([picture]), { formats: ["QRCode"], tryHarder: true });
+  assert.ok(found?.text, "there is no QR code to be read");
+  return found.text;
+}

@@ -1,0 +1,3 @@
+/** Words of citizen/code. */
+export const zh = { code: {} };
+export const en = { code: {} };

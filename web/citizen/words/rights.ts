@@ -1,0 +1,3 @@
+/** Words of citizen/rights. */
+export const zh = { rights: {} };
+export const en = { rights: {} };

@@ -1,0 +1,9 @@
+import { openPage } from "../shared/page";
+import App from "./App.vue";
+import { routes } from "./routes";
+import * as shell from "./words/shell";
+import * as counter from "./words/counter";
+import * as back from "./words/back";
+
+const words = { zh: { ...shell.zh, ...counter.zh, ...back.zh }, en: { ...shell.en, ...counter.en, ...back.en } };
+openPage({ name: "desk", root: App, routes, words, store: sessionStorage });

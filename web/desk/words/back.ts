@@ -1,0 +1,3 @@
+/** Words of desk/back. */
+export const zh = { back: {} };
+export const en = { back: {} };

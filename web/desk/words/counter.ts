@@ -1,0 +1,3 @@
+/** Words of desk/counter. */
+export const zh = { counter: {} };
+export const en = { counter: {} };

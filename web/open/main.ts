@@ -1,0 +1,8 @@
+import { openPage } from "../shared/page";
+import App from "./App.vue";
+import { routes } from "./routes";
+import * as shell from "./words/shell";
+import * as published from "./words/published";
+
+const words = { zh: { ...shell.zh, ...published.zh }, en: { ...shell.en, ...published.en } };
+openPage({ name: "open", root: App, routes, words, store: sessionStorage });

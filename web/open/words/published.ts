@@ -1,0 +1,3 @@
+/** Words of open/published. */
+export const zh = { published: {} };
+export const en = { published: {} };

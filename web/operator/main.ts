@@ -1,0 +1,10 @@
+import { openPage } from "../shared/page";
+import App from "./App.vue";
+import { routes } from "./routes";
+import * as shell from "./words/shell";
+import * as market from "./words/market";
+import * as casework from "./words/casework";
+import * as models from "./words/models";
+
+const words = { zh: { ...shell.zh, ...market.zh, ...casework.zh, ...models.zh }, en: { ...shell.en, ...market.en, ...casework.en, ...models.en } };
+openPage({ name: "operator", root: App, routes, words, store: sessionStorage });

@@ -1,0 +1,3 @@
+/** Words of operator/casework. */
+export const zh = { casework: {} };
+export const en = { casework: {} };

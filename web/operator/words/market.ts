@@ -1,0 +1,3 @@
+/** Words of operator/market. */
+export const zh = { market: {} };
+export const en = { market: {} };

@@ -1,0 +1,3 @@
+/** Words of operator/models. */
+export const zh = { models: {} };
+export const en = { models: {} };

@@ -1,0 +1,117 @@
+/** Who is signed in. One thing to know: the access token lives a quarter of an hour in memory; the refresh token is
+ * replaced at each use, so tabs of one page take turns, and a tab always reads the newest. */
+import { reactive } from "vue";
+import { post, Refused, Unreachable } from "./graphql";
+
+/** What the server hands out at a sign-in and at each renewal; also the shape of its refusals. */
+interface Tokens {
+  access_token?: string;
+  refresh_token?: string;
+  expires_in?: number;
+  code?: string;
+  error?: string;
+  message?: string;
+}
+
+/** A page's own session. `store` says how long it outlives the page: desks are shared computers, phones are not. */
+export interface Session {
+  readonly key: string;
+  readonly store: Storage;
+  /** Who signed in, in words for the head of the page; null while nobody is. */
+  who: Who | null;
+  /** Why somebody has to sign in again. */
+  ended: boolean;
+  access: { token: string; until: number } | null;
+}
+
+export interface Who {
+  /** A role of the demo, or the provider's name. */
+  role: string;
+  n?: number;
+}
+
+const MARGIN = 30_000;
+
+/** The session that a page keeps under a name. */
+export function openSession(name: string, store: Storage): Session {
+  const key = `xinyi-${name}`;
+  const held = read(store, key);
+  return reactive({ key, store, who: held?.who ?? null, ended: false, access: null }) as Session;
+}
+
+interface Held {
+  who: Who;
+  refresh: string;
+}
+
+function read(store: Storage, key: string): Held | null {
+  try {
+    return JSON.parse(store.getItem(key) ?? "null") as Held | null;
+  } catch {
+    return null;
+  }
+}
+
+/** Sign in as a person of the demo city. Throws `Refused`. */
+export async function signInDemo(session: Session, role: string, n: number): Promise<void> {
+  accept(session, { role, n }, await post<Tokens>("/sign-in/demo", { role, n }));
+}
+
+/** Come back from a provider: the address ends in `#sign-in=CODE`. True if it did. */
+export async function signInReturned(session: Session, provider: string): Promise<boolean> {
+  const [, code] = /^#sign-in=(.+)$/.exec(location.hash) ?? [];
+  if (code === undefined) return false;
+  history.replaceState(null, "", location.pathname);
+  accept(session, { role: provider }, await post<Tokens>("/sign-in/session", { code: decodeURIComponent(code) }));
+  return true;
+}
+
+function accept(session: Session, who: Who, tokens: Tokens): void {
+  const { access_token: token, refresh_token: refresh, expires_in: seconds } = tokens;
+  if (token === undefined || refresh === undefined) {
+    throw new Refused(tokens.code ?? tokens.error ?? "SIGN_IN_FAILED", tokens.message ?? "登录没有成功。请重新登录。");
+  }
+  session.store.setItem(session.key, JSON.stringify({ who, refresh } satisfies Held));
+  session.access = { token, until: Date.now() + (seconds ?? 0) * 1000 };
+  session.who = who;
+  session.ended = false;
+}
+
+/** A token that holds for a while yet; undefined while nobody is signed in. Throws `Unreachable`. */
+export async function freshToken(session: Session): Promise<string | undefined> {
+  if (session.who === null) return undefined;
+  if (session.access === null || session.access.until - MARGIN < Date.now()) {
+    // A refresh token opens once: two tabs that used the same one would end the session as stolen.
+    await navigator.locks.request(session.key, () => renew(session));
+  }
+  return session.access?.token;
+}
+
+async function renew(session: Session): Promise<void> {
+  if (session.access !== null && session.access.until - MARGIN > Date.now()) return;
+  const held = read(session.store, session.key);
+  if (held === null) return endSession(session);
+  const tokens = await post<Tokens>("/sign-in/refresh", { refresh_token: held.refresh });
+  if (tokens.access_token !== undefined) return accept(session, held.who, tokens);
+  if (tokens.code === "UNAVAILABLE" || tokens.code === "THROTTLED") throw new Unreachable(tokens.message);
+  endSession(session);
+}
+
+/** Forget the session, because the server has: the page asks to sign in again. */
+export function endSession(session: Session): void {
+  forget(session);
+  session.ended = true;
+}
+
+/** Sign out, here and at the server. */
+export async function signOut(session: Session): Promise<void> {
+  const held = read(session.store, session.key);
+  forget(session);
+  if (held !== null) await post("/sign-in/end", { refresh_token: held.refresh }).catch(() => undefined);
+}
+
+function forget(session: Session): void {
+  session.store.removeItem(session.key);
+  session.access = null;
+  session.who = null;
+}
