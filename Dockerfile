@@ -1,5 +1,13 @@
 # The server and the command line in one image. The one thing to know: it holds no key and no default for a secret.
 
+FROM node:24-slim AS pages
+WORKDIR /app/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --ignore-scripts --no-progress
+COPY schema.graphql /app/
+COPY web ./
+RUN npm run build
+
 FROM python:3.12-slim AS build
 WORKDIR /app
 RUN python -m venv /opt/xinyi
@@ -8,6 +16,7 @@ ENV PATH=/opt/xinyi/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 COPY . .
+COPY --from=pages /app/web/dist ./web/dist
 # Editable: rules and migrations are read from where they lie, beside the code.
 RUN pip install --no-deps --no-build-isolation -e . && python -m compileall -q .
 

@@ -20,7 +20,7 @@ run: set-up-run pages ## 打开演示城市,只听 127.0.0.1,端口 PORT=8000;Ct
 test: set-up-test ## 启动测试专用的 PostgreSQL 与 Redis,运行全部测试;ARGS="-k 名称" 可挑选,WORKERS=0 单进程
 	$(bin)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup $(ARGS)
 
-test-web: set-up-web ## 用外人写的客户端和测试套件检查接口(GraphQL over HTTP、WebSocket、SSE、Relay、代码生成 …)
+test-web: set-up-web ## 用外人写的客户端和套件检查接口,在真的浏览器里走完页面上的故事;ARGS="-k 名称" 可挑选
 	$(bin)/python -m pytest -c tests_web/pytest.ini tests_web $(ARGS)
 
 check: set-up-test ## 检查格式、代码规范、类型、导入方向,以及 schema.graphql 是否最新
@@ -45,7 +45,7 @@ lock: ## 依 pyproject.toml 重新生成四份带哈希的锁定文件(需要 uv
 	uv pip compile --group pyproject.toml:web -c requirements-dev.lock --universal --python-version 3.11 \
 	    --generate-hashes --no-header -o requirements-web.lock
 
-web: set-up-run ## 构建 web/ 下的页面(GraphiQL)到 web/dist;需要 npm 源
+web: set-up-run ## 构建 web/ 下的页面(市民、伙伴、运营、公开、GraphiQL)到 web/dist;需要 npm 源
 	@scripts/build-pages
 
 documents: set-up-web ## 由 examples/miniprogram/operations 重新生成受信文档清单 documents.json

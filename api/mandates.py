@@ -18,7 +18,7 @@ from api.identity.bearer import issue_token
 from api.ids import key_of, public_id, uuid_of
 from api.mutations import mutation
 from api.permissions import CLERK, REVIEWER, STAFF, SUBJECT, access
-from api.registered import NumberScheme
+from api.scalars import NumberScheme
 from api.verification import checked_text
 from core.clock import day_of
 from core.errors import BadInput

@@ -10,42 +10,15 @@ import strawberry
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.context import Context
-from api.ids import public_id
+from api.context import Context, Info
+from api.ids import key_of, public_id
+from api.mandates import Mandate, mandates_for
 from api.permissions import STAFF, SUBJECT, access
-from api.scalars import SubjectKind
+from api.scalars import NumberScheme, SubjectKind
 from core.identifiers import mask_number
-from scoring.registry.identities import MERGED, Scheme, noted_numbers
+from scoring.registry.identities import MERGED, noted_numbers
 from scoring.registry.subjects import changes_of, key_number_of, read_subject
 from scoring.tables import subjects
-
-
-@strawberry.enum(description="What kind of number it is.")
-class NumberScheme(Enum):
-    """`scoring.registry.identities.Scheme`, described."""
-
-    RESIDENT_ID = strawberry.enum_value(
-        Scheme.RESIDENT_ID.value,
-        description="Citizen identity number, 18 signs; also that of residence permits (81, 82, 83) and of foreigners' "
-        "cards since 2023 (9).",
-    )
-    RESIDENT_ID_15 = strawberry.enum_value(Scheme.RESIDENT_ID_15.value, description="The old one of 15 digits.")
-    PASSPORT = strawberry.enum_value(
-        Scheme.PASSPORT.value, description="Three letters of the issuing state, then the passport's number."
-    )
-    HK_MACAO_PERMIT = strawberry.enum_value(
-        Scheme.HK_MACAO_PERMIT.value, description="Travel permit of Hong Kong and Macao residents."
-    )
-    TAIWAN_PERMIT = strawberry.enum_value(Scheme.TAIWAN_PERMIT.value, description="Travel permit of Taiwan residents.")
-    PERMANENT_RESIDENCE = strawberry.enum_value(
-        Scheme.PERMANENT_RESIDENCE.value, description="Foreigner's permanent residence card, 15 signs."
-    )
-    USCC = strawberry.enum_value(Scheme.USCC.value, description="Unified social credit code.")
-    ORGANISATION_CODE = strawberry.enum_value(Scheme.ORGANISATION_CODE.value, description="Old organisation code.")
-    REGISTRATION_NUMBER = strawberry.enum_value(
-        Scheme.REGISTRATION_NUMBER.value, description="Old business registration number."
-    )
-    TAX_NUMBER = strawberry.enum_value(Scheme.TAX_NUMBER.value, description="Old tax registration number.")
 
 
 @strawberry.enum(description="Why a subject is no more.")
@@ -88,6 +61,11 @@ class RegisteredSubject:
     end_reason: str | None = strawberry.field(description="deceased, struck-off.")
     successor_id: strawberry.ID | None = strawberry.field(description="The enterprise that took it over.")
     changes: list[SubjectChange] = strawberry.field(description="What happened to the entry, oldest first.")
+
+    @strawberry.field(description="Who may act for it, or once could; newest first.")
+    async def mandates(self, info: Info) -> list[Mandate]:
+        """Read where they are asked for."""
+        return await mandates_for(info.context, key_of(self.id, "CreditSubject"))
 
 
 @strawberry.type(description="The end of an enterprise, as its agent reads it.", directives=access(SUBJECT))

@@ -18,7 +18,8 @@ from api.errors import Problem
 from api.ids import key_of, public_id
 from api.mutations import mutation
 from api.permissions import OPERATOR, REVIEWER, STAFF, access
-from api.registered import DuplicateSubjects, EndReason, MergeProposal, NumberScheme, RegisteredSubject, registered
+from api.registered import DuplicateSubjects, EndReason, MergeProposal, RegisteredSubject, registered
+from api.scalars import NumberScheme
 from api.verification import checked_text
 from partners import succession
 from partners.access import note_reading

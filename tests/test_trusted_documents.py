@@ -7,12 +7,13 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
 from factories import ISSUE, REDEEM, VERIFY, City, key_file, offer_id, open_city
 
-from api.running.trusted import REMEMBERED_SECONDS, shipped
+from api.running.trusted import REMEMBERED_SECONDS, sent_by_pages, shipped
 from core.errors import BadInput
 from partners.clients.documents import id_of
 
@@ -120,6 +121,18 @@ async def test_a_partner_works_with_the_documents_of_the_release(strict: City) -
     reverse = {"requestId": "r3", "redemptionId": taken["id"], "reason": "顾客退票"}
     _, answer = await send(strict, "scenic", documentId=by_name["Reverse"], variables={"input": reverse})
     assert answer["data"]["reverseRedemption"]["__typename"] == "ReversedRedemption"
+
+
+async def test_the_pages_send_what_their_own_build_says(strict: City, tmp_path: Path) -> None:
+    manifest = tmp_path / "documents.json"
+    manifest.write_bytes(orjson.dumps({f"sha256:{id_of(OFFERS)}": OFFERS}))
+    sent_by_pages.cache_clear()
+    try:
+        with patch("api.running.trusted.PAGES", manifest):
+            assert (await send(strict, documentId=f"sha256:{id_of(OFFERS)}"))[0] == 200
+            assert await refused(strict, "good", documentId=f"sha256:{id_of(MINE)}") == "DOCUMENT_NOT_FOUND"
+    finally:
+        sent_by_pages.cache_clear()
 
 
 async def test_a_freed_partner_sends_what_it_likes_and_nobody_else(strict: City) -> None:

@@ -4,7 +4,8 @@ suite hands the figure to `figures`, and docs/clients.md has to hold every line 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 
@@ -13,6 +14,12 @@ from tests_web.node import run_node
 from tests_web.served import City, served_city
 
 FIGURES = Figures()
+
+
+class NodeTests(Protocol):
+    """What the fixture `node_tests` gives."""
+
+    def __call__(self, script: str, *, seconds: int = 20) -> str: ...
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +36,12 @@ def figures() -> Figures:
 
 
 @pytest.fixture
-def node_tests(city: City) -> Callable[[str], str]:
-    """Runs a file of Node's own test runner; how many of its tests passed, such as `61/61`, and all must."""
+def node_tests(city: City) -> NodeTests:
+    """Runs a file of Node's own test runner; how many of its tests passed, such as `61/61`, and all must. A single test
+    may take `seconds`."""
 
-    def run(script: str) -> str:
-        ran = run_node("--test", "--test-reporter=spec", "--test-timeout=20000", script, given=city.given)
+    def run(script: str, *, seconds: int = 20) -> str:
+        ran = run_node("--test", "--test-reporter=spec", f"--test-timeout={seconds}000", script, given=city.given)
         count = dict(re.findall(r"^ℹ (tests|pass) (\d+)$", ran.stdout, re.MULTILINE))
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert count["pass"] == count["tests"] != "0", ran.stdout

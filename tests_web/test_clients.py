@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 
+from tests_web.conftest import NodeTests
 from tests_web.figures import Figures
 from tests_web.node import HERE, run_node
 from tests_web.served import ROOT, City
 
 OPERATIONS = sorted((ROOT / "examples/miniprogram/operations").glob("*.graphql"))
-NodeTests = Callable[[str], str]
 
 
 def node(*arguments: str, city: City | None = None, from_root: bool = False) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -42,7 +43,10 @@ def page(folder: str) -> Response:
 
 def pages() -> list[BaseRoute]:
     """The pages, and what they are made of. Each finds its own way after the `#`, so one address each is enough."""
-    return [*(Route(path, _shows(folder)) for path, folder in PAGES.items()), ASSETS]
+    return [
+        *(Route(path, _shows(folder)) for path, folder in PAGES.items()),
+        Mount("/assets", Assets(BUILT / "assets")),
+    ]
 
 
 def _shows(folder: str) -> Callable[[Request], Awaitable[Response]]:
@@ -52,17 +56,19 @@ def _shows(folder: str) -> Callable[[Request], Awaitable[Response]]:
     return show
 
 
-class _Assets(StaticFiles):
-    """Built files: their names carry a hash of what is in them, so they are kept for good."""
+class Assets:
+    """What the pages are made of: compressed where the browser takes it, and, since each name carries a hash of what is
+    in the file, kept for good."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = GZipMiddleware(StaticFiles(directory=folder, check_dir=False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one file."""
+
         async def lasting(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
                 message["headers"].append((b"cache-control", b"public, max-age=31536000, immutable"))
             await send(message)
 
-        await super().__call__(scope, receive, lasting)
-
-
-ASSETS = Mount("/assets", _Assets(directory=BUILT / "assets", check_dir=False))
-"""What the pages are made of."""
+        await self._files(scope, receive, lasting)
