@@ -35,7 +35,9 @@ from scoring.cases.papers import list_papers
 from scoring.cases.workflow import Kind, Outcome, Rules, due_of, is_overdue, read_steps
 from scoring.cases.workflow import State as CaseState
 from scoring.cases.worklist import note_overdue
-from scoring.records import Act
+from scoring.mine import CataloguedRecord
+from scoring.queries.records import as_queried
+from scoring.records import Act, UnknownRecord, read_record
 from scoring.subjects import SubjectDataFault
 
 log = logging.getLogger("xinyi.cases")
@@ -117,6 +119,31 @@ class CasePaper:
         return None if self.files is None else b64encode(await self.files.get(self.stored_as)).decode()
 
 
+@strawberry.type(description="A field of a record that a case is about.", directives=access(OFFICERS))
+class ContestedField:
+    """Never a personal one."""
+
+    id: str = strawberry.field(description="Code of the field in the catalogue; give it in a correction.")
+    label: str = strawberry.field(description="Its name.")
+    value: str = strawberry.field(description="What it says, identity numbers masked.")
+
+
+@strawberry.type(description="The record that a case is about, for whoever decides.", directives=access(OFFICERS))
+class ContestedRecord:
+    """As it stands now; it does not say whose it is."""
+
+    item: str = strawberry.field(description="Code of what it is, in the catalogue.")
+    label: str = strawberry.field(description="What it is, in words.")
+    nature: str = strawberry.field(description="honour, adverse or neutral.")
+    severity: str | None = strawberry.field(description="general or serious, for terms.")
+    document_number: str | None = strawberry.field(description="Number of the document behind it.")
+    authority: str | None = strawberry.field(description="The body that decided.")
+    provider: str | None = strawberry.field(description="The body that delivered it.")
+    decided_on: date = strawberry.field(description="The day of the decision.")
+    counts_until: date | None = strawberry.field(description="Last day on which it counts; null where there is no end.")
+    fields: list[ContestedField] = strawberry.field(description="Its fields, without those about persons.")
+
+
 @strawberry.type(description="A case with all that was done in it.", directives=access(READERS))
 class CreditCase:
     """For its subject, and for the officers who handle it."""
@@ -145,6 +172,11 @@ class CreditCase:
     about_case: strawberry.ID | None = strawberry.field(description="Of an appeal: the case decided first.")
     steps: list[CaseStep] = strawberry.field(description="What was done, oldest first.")
     papers: list[CasePaper] = strawberry.field(description="What was handed in, oldest first.")
+    record: ContestedRecord | None = strawberry.field(
+        default=None,
+        description="The record it is about, for officers; null where it is about none, or none is left.",
+        directives=access(OFFICERS),
+    )
 
 
 @strawberry.type(description="A case in a page (Relay).", directives=access(SUBJECT))
@@ -315,4 +347,29 @@ async def officers_case(
         purpose=purpose, now=context.now,
     )  # fmt: skip
     hides = SCORES if principal.role is Role.PROVIDER else frozenset()
-    return await case_of(connection, row, context.state, now=context.now, hides=hides)
+    case = await case_of(connection, row, context.state, now=context.now, hides=hides)
+    case.record = await _contested(connection, row, context.state)
+    return case
+
+
+async def _contested(connection: AsyncConnection, case: Row[Any], state: State) -> ContestedRecord | None:
+    """The record of a case as an officer sees it: without what is about a person."""
+    if case.record_id is None:
+        return None
+    try:
+        row = await read_record(connection, case.subject_id, case.record_id)
+    except UnknownRecord:  # leaving the scheme has erased it meanwhile
+        return None
+    told = as_queried(CataloguedRecord(row, state.rulebook.catalogues[case.place], keys_of(connection)))
+    return ContestedRecord(
+        item=row.item,
+        label=told.label,
+        nature=told.nature,
+        severity=row.severity,
+        document_number=told.document_number,
+        authority=told.authority,
+        provider=row.provider,
+        decided_on=told.decided_on,
+        counts_until=told.last_day,
+        fields=[ContestedField(id=name, label=label, value=value) for name, label, value in told.fields],
+    )

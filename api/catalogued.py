@@ -17,7 +17,9 @@ from scoring.catalogue import CatalogueItem as Item
 class Place:
     """Its rules, and those it inherits, hold for its subjects."""
 
-    code: str = strawberry.field(description="Folder name, as arguments and inputs take it, for example hunan-shaoyang.")
+    code: str = strawberry.field(
+        description="Folder name, as arguments and inputs take it, for example hunan-shaoyang."
+    )
     name: str = strawberry.field(description="Its Chinese name.")
 
 
@@ -46,6 +48,9 @@ class CatalogueItem:
     method: str = strawberry.field(description="How it is collected.")
     frequency: str = strawberry.field(description="How often.")
     basis: str = strawberry.field(description="Its legal basis: title and clause.")
+    collection: str = strawberry.field(
+        description="On what ground: published (by law), consent, or written-consent; the latter need a giveConsent."
+    )
     fields: list[CatalogueField] = strawberry.field(description="Its fields, in the order of the standard.")
 
 
@@ -60,7 +65,8 @@ def _catalogued(item: Item) -> CatalogueItem:
         provider=item.provider,
         method=item.method,
         frequency=item.frequency,
-        basis=f"{item.source.title}{item.source.clause}",
+        basis=f"{item.source.title or ''}{item.source.clause or ''}",
+        collection=item.collection,
         fields=[
             CatalogueField(
                 id=one.id, label=one.label, required=one.required, needed=one.key, personal=one.personal

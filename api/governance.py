@@ -22,6 +22,7 @@ from core.errors import BadInput
 from partners.model_changes import publish_model, roll_back_model, run_version
 from scoring.life.governance import Act, State, draft_version, retire_version, review_version, steps_of
 from scoring.life.publication import sign_disparity
+from scoring.life.texts import text_of
 from scoring.tables import model_steps, model_versions
 
 MOST_SUBJECTS = 200_000
@@ -76,6 +77,14 @@ class ModelVersion:
     in_force_from: date | None = strawberry.field(description="First day, once published.")
     in_force_until: date | None = strawberry.field(description="First day on which it was rolled back.")
     steps: list[ModelStep] = strawberry.field(description="What was done with it, oldest first.")
+
+
+@strawberry.type(description="The files of a version of a model.", directives=access(READERS))
+class ModelText:
+    """Exactly as they were written."""
+
+    content: str = strawberry.field(description="The model's YAML.")
+    cases: str = strawberry.field(description="The YAML of its table of cases.")
 
 
 @strawberry.type(description="A version in a page (Relay).", directives=access(READERS))
@@ -219,12 +228,15 @@ class GovernanceQueries:
         state: Annotated[ModelState | None, strawberry.argument(description="Those in this state alone.")] = None,
         first: First = None,
         after: After = None,
+        model: Annotated[str | None, strawberry.argument(description="Those of this model alone.")] = None,
     ) -> ModelVersionConnection:
         """By model and version."""
         table, size = model_versions.c, page_size(first)
         statement = select(model_versions).order_by(table.model, table.version).limit(size + 1)
         if state is not None:
             statement = statement.where(table.state == state.value)
+        if model is not None:
+            statement = statement.where(table.model == model)
         if (key := key_after(after)) is not None:
             model, separator, version = key.partition("/")
             if not separator:
@@ -247,6 +259,22 @@ class GovernanceQueries:
         ]
         info_ = page_info([edge.cursor for edge in edges], more=len(found) > size, after=after)
         return ModelVersionConnection(edges=edges, page_info=info_)
+
+    @strawberry.field(
+        description="The files of a version, to draft another from; null where there is none.",
+        directives=access(READERS),
+    )
+    async def score_model_text(
+        self,
+        info: Info,
+        model: Annotated[str, strawberry.argument(description="The model's stable name.")],
+        version: Annotated[str, strawberry.argument(description="The version.")],
+    ) -> ModelText | None:
+        """As drafted here, or as it came with this deployment."""
+        async with info.context.state.database.reading() as connection:
+            await info.context.principal(connection)
+            found = await text_of(connection, info.context.state.rulebook.founding, model=model, version=version)
+        return None if found is None else ModelText(content=found.content, cases=found.cases)
 
 
 @strawberry.type

@@ -61,6 +61,7 @@ class Grant:
     """Partner × service × purpose × predicate."""
 
     id: strawberry.ID = strawberry.field(description="Opaque id.")
+    partner_id: strawberry.ID = strawberry.field(description="Whose it is; `nodes` has its name.")
     service: str = strawberry.field(description="Code of the benefit kind.")
     purpose: str = strawberry.field(description="Id of the published purpose.")
     what: str = strawberry.field(description="What the partner gets to know, in plain Chinese.")
@@ -152,6 +153,7 @@ def _state(row: Row[Any]) -> GrantState:
 def _grant(row: Row[Any]) -> Grant:
     return Grant(
         id=strawberry.ID(public_id("Grant", row.id)),
+        partner_id=strawberry.ID(public_id("Partner", row.partner_id)),
         service=row.service,
         purpose=row.purpose,
         what=_in_words(row.service),

@@ -13,7 +13,7 @@ import strawberry
 from sqlalchemy import ColumnElement, select
 
 from api.context import Context, Info
-from api.ids import public_id
+from api.ids import public_id, uuid_of
 from api.offers import Offer, Partner, offer_of, partner_of
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import ANYONE, PARTNER, SUBJECT, access
@@ -298,6 +298,28 @@ class LoanQueries:
             raise Forbidden
         mine = loan_applications.c.partner_id == principal.partner_id
         return await applications_page(context, mine, Side.BANK, first, after, states)
+
+    @strawberry.field(
+        description="One application at your bank; null if there is none. So a look at `answers` is a look at one.",
+        directives=access(PARTNER),
+    )
+    async def loan_application(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Id of the application.")],  # noqa: A002
+    ) -> LoanApplication | None:
+        """Nobody else's."""
+        context = info.context
+        key = uuid_of(id, "LoanApplication")
+        async with context.state.database.reading() as connection:
+            principal = await context.principal(connection)
+            if principal.partner_id is None:
+                raise Forbidden
+            known = await context.state.current_catalogue(connection)
+            mine = (loan_applications.c.partner_id == principal.partner_id, loan_applications.c.id == key)
+            row = (await connection.execute(_APPLICATIONS.where(*mine))).one_or_none()
+        page = PageAnswers(context, [row], Side.BANK)
+        return None if row is None else _shown(row, Side.BANK, known, page, day_of(context.now))
 
     @strawberry.field(description="What an applicant of a place may name in an application.", directives=access(ANYONE))
     def loan_indicators(

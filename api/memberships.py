@@ -25,7 +25,7 @@ from partners.accounts import Principal, Role
 from partners.onboarding.documents import DocumentKind, documents_of, find_document
 from partners.onboarding.keys import KeyUse
 from partners.onboarding.membership import Membership as Found
-from partners.onboarding.membership import partner_queue, read_membership
+from partners.onboarding.membership import count_partners, partner_queue, read_membership
 from partners.onboarding.workflow import NEXT_STEP, Status
 from partners.tables import partners
 
@@ -153,6 +153,14 @@ class MembershipConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
 
 
+@strawberry.type(description="How many partners stand at a stage.", directives=access(OVERSEERS))
+class PartnerCount:
+    """One bar of a chart."""
+
+    status: Status = strawberry.field(description="The stage.")
+    partners: int = strawberry.field(description="How many.")
+
+
 def document_of(row: Row[Any]) -> PartnerDocument:
     """A row of `partner_documents` as the schema shows it."""
     return PartnerDocument(
@@ -230,6 +238,7 @@ DocumentGiven = Annotated[strawberry.ID, strawberry.argument(description="The pa
 StatusesGiven = Annotated[
     list[Status] | None, strawberry.argument(description="Those that stand there; all if left out.")
 ]
+Sought = Annotated[str, strawberry.argument(description="Part of a name, or how a USCC begins; all if left out.")]
 
 
 @strawberry.type
@@ -256,19 +265,32 @@ class MembershipQueries:
         directives=access(OVERSEERS),
     )
     async def partner_queue(
-        self, info: Info, statuses: StatusesGiven = None, first: First = None, after: After = None
+        self, info: Info, statuses: StatusesGiven = None, search: Sought = "", first: First = None, after: After = None
     ) -> MembershipConnection:
         """A page of it."""
         context, size = info.context, page_size(first)
         async with context.state.database.reading() as connection:
             principal = await context.principal(connection)
-            rows = await partner_queue(connection, statuses=statuses or (), after=number_after(after), size=size + 1)
+            rows = await partner_queue(
+                connection, statuses=statuses or (), search=search, after=number_after(after), size=size + 1
+            )
             nodes = [await _shown(connection, row, reader=principal, now=context.now) for row in rows[:size]]
         edges = [
             MembershipEdge(cursor=cursor_of(row.id), node=node) for row, node in zip(rows[:size], nodes, strict=True)
         ]
         found = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
         return MembershipConnection(edges=edges, page_info=found)
+
+    @strawberry.field(
+        description="How many partners stand at each stage; none where nobody does.", directives=access(OVERSEERS)
+    )
+    async def partner_counts(self, info: Info) -> list[PartnerCount]:
+        """In the order of the way in."""
+        context = info.context
+        async with context.state.database.reading() as connection:
+            await context.principal(connection)
+            found = await count_partners(connection)
+        return [PartnerCount(status=status, partners=number) for status, number in found]
 
     @strawberry.field(
         description="A paper with its content; null where there is none that one may see.",

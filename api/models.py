@@ -88,6 +88,15 @@ class ModelRule:
     source: ModelSource = strawberry.field(description="Where it comes from.")
 
 
+@strawberry.type(description="One version of a model, and the days on which it holds.", directives=access(ANYONE))
+class ModelEdition:
+    """A version that was rolled back to comes more than once."""
+
+    version: str = strawberry.field(description="Give it to `scoreModel` as `version`.")
+    in_force_from: date = strawberry.field(description="First day.")
+    in_force_until: date | None = strawberry.field(description="First day on which it no longer holds.")
+
+
 @strawberry.type(description="A score model with all its rules.", directives=access(ANYONE))
 class PublicScoreModel:
     """Anyone may read it."""
@@ -106,6 +115,15 @@ class PublicScoreModel:
     facts: list[ModelFact] = strawberry.field(description="The figures it looks at.")
     grades: list[ModelGrade] = strawberry.field(description="Its grades, best first.")
     rules: list[ModelRule] = strawberry.field(description="All its rules.")
+
+    @strawberry.field(description="Every version of this model, past and to come, the newest first.")
+    def editions(self, info: Info) -> list[ModelEdition]:
+        """Its text is had by `scoreModel(id:, version:)`."""
+        return [
+            ModelEdition(version=one.version, in_force_from=one.in_force_from, in_force_until=one.in_force_until)
+            for one in reversed(info.context.state.rulebook.models.all)
+            if one.id == self.id
+        ]
 
 
 def _source(source: Source) -> ModelSource:

@@ -9,8 +9,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
-from api.ids import key_of
+from api.ids import key_of, public_id
 from api.scalars import Fen, show_enum
 from api.verification import checked_text
 from core.errors import BadInput
@@ -260,3 +261,28 @@ def _stated(kind: str, details: OfferDetailsInput | None) -> Mapping[str, Any]:
             value = value.isoformat()
         found[one.name] = value
     return found
+
+
+def stated_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A version's whole content (`partners.offers.content.content_of`) as `OfferInput` has it."""
+    found = _camelled({name: value for name, value in content.items() if name not in _APART})
+    # Nothing and no deposit are one to the guard; an amount of the API is never 0.
+    standard = {**content["baseline"], "deposit_fen": content["baseline"]["deposit_fen"] or None}
+    details = {to_camel_case(content["kind"].replace("-", "_")): _camelled(content["details"])}
+    limits = [
+        {"scope": Scope(one["scope"]).name, "period": Period(one["period"]).name, "most": one["most"]}
+        for one in content["limits"]
+    ]
+    return found | {
+        "partnerId": public_id("Partner", content["partner_id"]),
+        "baseline": _camelled(standard),
+        "details": details if content["details"] else None,
+        "limits": limits,
+    }
+
+
+_APART = ("partner_id", "baseline", "details", "limits")
+
+
+def _camelled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {to_camel_case(name): value for name, value in values.items()}

@@ -6,13 +6,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
+import orjson
 import strawberry
 from sqlalchemy import Row
 
 from api.context import Context, Info
 from api.errors import Refusal
 from api.ids import key_of, public_id
-from api.offers import Offer, offer_of
+from api.offer_input import stated_of
+from api.offers import BenefitKind, Offer, OfferDetail, kind_of, offer_of
 from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
 from api.permissions import REPRESENTATIVE, STAFF, access
 from api.scalars import show_enum
@@ -20,8 +22,8 @@ from core.errors import BadInput, Forbidden
 from core.identifiers import mask_text
 from partners.accounts import Role
 from partners.catalogue import Catalogue
-from partners.offers.diff import changes
-from partners.offers.queue import Entry, author_of, list_entries, read_entry, since_key
+from partners.offers.diff import changes, terms
+from partners.offers.queue import Entry, author_of, count_entries, list_entries, read_entry, since_key
 from partners.offers.queue import State as OfferState
 from partners.offers.review import keys_of
 
@@ -71,6 +73,12 @@ class OfferVersion:
     decided_at: datetime | None = strawberry.field(description="When.")
     from_version: int | None = strawberry.field(description="The one it takes up again, after a rollback.")
 
+    @strawberry.field(description="All that it states, in words.")
+    def terms(self) -> list[OfferDetail]:
+        """Also what is told to nobody outside, such as the threshold."""
+        found = terms(self.content, kinds=self.catalogue.rulebook.kinds)
+        return [OfferDetail(label=label, value=value) for label, value in found]
+
     @strawberry.field(description="What changed, in words.")
     def changes(self, since: Since = None) -> list[OfferChange]:
         """Nothing for the first version."""
@@ -82,6 +90,11 @@ class OfferVersion:
             return []
         found = changes(earlier[-1].content, self.content, kinds=self.catalogue.rulebook.kinds)
         return [OfferChange(field=one.field, before=one.before, after=one.after) for one in found]
+
+    @strawberry.field(description="All of it as `OfferInput` has it, as JSON: to be changed and sent back.")
+    def stated(self) -> str:
+        """What `editOffer` and `reviseOffer` take."""
+        return orjson.dumps(stated_of(self.content)).decode()
 
 
 @strawberry.type(description="A step in the life of an offer.", directives=access(DESK))
@@ -206,6 +219,15 @@ class OfferWorkConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
 
 
+@strawberry.type(description="How many offers of a kind are in a state.", directives=access(STAFF))
+class OfferCount:
+    """One bar of a chart."""
+
+    kind: BenefitKind = strawberry.field(description="The kind.")
+    state: OfferState = strawberry.field(description="The state.")
+    offers: int = strawberry.field(description="How many; an offer whose revision waits counts for both states.")
+
+
 def work_of(entry: Entry, known: Catalogue) -> OfferWork:
     """An entry in the API."""
     row = entry.file.row
@@ -272,6 +294,19 @@ class OfferWorkQueries:
             edges.append(OfferWorkEdge(cursor=cursor_of(f"{at.isoformat()}/{offer_id}"), node=work_of(entry, known)))
         found = page_info([edge.cursor for edge in edges], more=len(entries) > size, after=after)
         return OfferWorkConnection(edges=edges, page_info=found)
+
+    @strawberry.field(
+        description="How many offers there are, by kind and state; none where there are none.", directives=access(STAFF)
+    )
+    async def offer_counts(self, info: Info) -> list[OfferCount]:
+        """Of all partners."""
+        context = info.context
+        async with context.state.database.reading() as connection:
+            await context.principal(connection)
+            known = await context.state.current_catalogue(connection)
+            found = await count_entries(connection, known)
+        kinds = known.rulebook.kinds
+        return [OfferCount(kind=kind_of(kinds[kind]), state=state, offers=number) for kind, state, number in found]
 
     @strawberry.field(
         description="One offer as work; null where there is none, or it is another partner's.", directives=access(DESK)

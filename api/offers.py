@@ -12,10 +12,12 @@ import strawberry
 from api.context import Context, Info
 from api.grants import HOLDERS, Grant, OfferGrant, offer_grant, partner_grants
 from api.ids import public_id
+from api.kind_terms import KindTerm, terms_of
 from api.node import Node
 from api.pagination import After, First, PageInfo, cursor_of, number_after, page_info, page_size
 from api.permissions import ANYONE, PARTNER, REPRESENTATIVE, STAFF, access
-from core.errors import Forbidden
+from core.errors import BadInput, Forbidden
+from legal.effects import Effect
 from partners import catalogue
 from partners.kinds import BenefitKind as Kind
 from partners.kinds import benefit_kinds
@@ -23,6 +25,11 @@ from partners.offers.diff import told_details
 
 KindCode = Annotated[str | None, strawberry.argument(description="Code of a kind, for these alone.")]
 """The `kind` of a list of offers."""
+Search = Annotated[
+    str | None,
+    strawberry.argument(description="Words that title, partner, benefit or standard service hold, all of them."),
+]
+LONGEST_SEARCH = 100
 
 
 @strawberry.type(description="A kind of 信易X benefit.", directives=access(ANYONE))
@@ -36,6 +43,7 @@ class BenefitKind:
     protected_service: bool = strawberry.field(description="Whether it touches a basic public service.")
     limits: list[str] = strawberry.field(description="What the guard watches in this kind, in plain Chinese.")
     source: str = strawberry.field(description="Title and clause of the document that names it.")
+    terms: list[KindTerm] = strawberry.field(description="What an offer of this kind states, for a form.")
 
 
 @strawberry.type(description="A body that gives benefits.", directives=access(ANYONE))
@@ -83,6 +91,11 @@ class Offer(Node):
         directives=access(STAFF, REPRESENTATIVE),
     )
 
+    @strawberry.field(description="Whether its use may be an order that is paid later: see `createOrder`.")
+    def pays_later(self) -> bool:
+        """As its benefit says in words."""
+        return Effect.DEFERRED_PAYMENT in self.held.terms.effects
+
     @strawberry.field(description="What its partner is told of whoever shows a code; null while it may not ask.")
     def grant(self, info: Info) -> OfferGrant | None:
         """To be read before consenting."""
@@ -122,6 +135,7 @@ def kind_of(kind: Kind) -> BenefitKind:
         protected_service=kind.protected_service,
         limits=list(kind.limits),
         source=kind.source,
+        terms=terms_of(kind),
     )
 
 
@@ -199,16 +213,34 @@ async def find_offers(context: Context, keys: Collection[int]) -> dict[int, Offe
     return {key: offer_of(offer) for key, offer in offers.items() if offer.is_open(known.on)}
 
 
+def _holding(items: tuple[catalogue.Offer, ...], words: str) -> tuple[catalogue.Offer, ...]:
+    """The offers that name every one of these words, in their title, benefit or standard service, or in the partner's
+    name. Capital and small letters are the same."""
+    wanted = words.lower().split()
+
+    def text_of(offer: catalogue.Offer) -> str:
+        return "\n".join(
+            (offer.terms.title, offer.terms.benefit, offer.terms.standard_service, offer.partner.name)
+        ).lower()
+
+    return tuple(offer for offer in items if all(word in text_of(offer) for word in wanted))
+
+
 @strawberry.type
 class OfferQueries:
     """Public offers, and the partner signed in."""
 
-    @strawberry.field(description="Open offers, of one kind where given.", directives=access(ANYONE))
+    @strawberry.field(
+        description="Open offers, of one kind where given, and holding some words.", directives=access(ANYONE)
+    )
     async def offers(
-        self, info: Info, first: First = None, after: After = None, kind: KindCode = None
+        self, info: Info, first: First = None, after: After = None, kind: KindCode = None, search: Search = None
     ) -> OfferConnection:
         """By id."""
-        return offer_page((await current(info.context)).open_for(kind=kind), first, after)
+        if search is not None and len(search) > LONGEST_SEARCH:
+            raise BadInput(f"search 最多 {LONGEST_SEARCH} 字。请只写几个词后重试。")
+        offers = (await current(info.context)).open_for(kind=kind)
+        return offer_page(offers if search is None else _holding(offers, search), first, after)
 
     @strawberry.field(description="The kinds of benefits.", directives=access(ANYONE))
     def benefit_kinds(self) -> list[BenefitKind]:

@@ -13,6 +13,7 @@ from graphql import IntValueNode, ValueNode
 
 from core.errors import BadInput
 from partners.eligibility import Outcome
+from scoring.registry.identities import Scheme
 from scoring.subjects import SubjectKind
 
 SMALLEST_FEN, LARGEST_FEN = 1, 10**12
@@ -109,3 +110,31 @@ show_enum(
 )
 
 __all__ = ["DATE", "DATE_TIME", "DECIMAL", "FEN", "Fen", "Outcome", "SubjectKind", "show_enum"]
+
+
+@strawberry.enum(description="What kind of number it is.")
+class NumberScheme(Enum):
+    """`scoring.registry.identities.Scheme`, described."""
+
+    RESIDENT_ID = strawberry.enum_value(
+        Scheme.RESIDENT_ID.value,
+        description="Citizen identity number, 18 signs; also that of residence permits (81, 82, 83) and of foreigners' "
+        "cards since 2023 (9).",
+    )
+    RESIDENT_ID_15 = strawberry.enum_value(Scheme.RESIDENT_ID_15.value, description="The old one of 15 digits.")
+    PASSPORT = strawberry.enum_value(
+        Scheme.PASSPORT.value, description="Three letters of the issuing state, then the passport's number."
+    )
+    HK_MACAO_PERMIT = strawberry.enum_value(
+        Scheme.HK_MACAO_PERMIT.value, description="Travel permit of Hong Kong and Macao residents."
+    )
+    TAIWAN_PERMIT = strawberry.enum_value(Scheme.TAIWAN_PERMIT.value, description="Travel permit of Taiwan residents.")
+    PERMANENT_RESIDENCE = strawberry.enum_value(
+        Scheme.PERMANENT_RESIDENCE.value, description="Foreigner's permanent residence card, 15 signs."
+    )
+    USCC = strawberry.enum_value(Scheme.USCC.value, description="Unified social credit code.")
+    ORGANISATION_CODE = strawberry.enum_value(Scheme.ORGANISATION_CODE.value, description="Old organisation code.")
+    REGISTRATION_NUMBER = strawberry.enum_value(
+        Scheme.REGISTRATION_NUMBER.value, description="Old business registration number."
+    )
+    TAX_NUMBER = strawberry.enum_value(Scheme.TAX_NUMBER.value, description="Old tax registration number.")

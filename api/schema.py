@@ -13,6 +13,7 @@ from api.alarms import AlarmMutations, AlarmQueries
 from api.audit import AuditQueries
 from api.case_requests import CaseRequestQueries, CaseRequests
 from api.casework import CaseworkMutations
+from api.catalogued import CatalogueQueries
 from api.client_documents import DocumentMutations, DocumentQueries
 from api.conformance import ConformanceMutations, ConformanceQueries
 from api.consenting import ConsentMutations
@@ -39,6 +40,7 @@ from api.ordering import OrderMutations
 from api.orders import OrderQueries
 from api.outcomes import OutcomeMutations
 from api.partner_keys import PartnerKeyMutations, PartnerKeyQueries
+from api.past_verifications import PastVerificationQueries
 from api.permissions import AccessRules
 from api.publication import PublicationQueries
 from api.publishing import PublishingMutations
@@ -81,6 +83,7 @@ class Query(
     CaseRequestQueries,
     WorklistQueries,
     IntakeQueries,
+    CatalogueQueries,
     MembershipQueries,
     PartnerKeyQueries,
     AlarmQueries,
@@ -93,6 +96,7 @@ class Query(
     GrantQueries,
     MeasureQueries,
     OrderQueries,
+    PastVerificationQueries,
     LoanQueries,
     LoanFigureQueries,
     OfflineQueries,

@@ -19,6 +19,7 @@ from core.clock import day_of
 from core.errors import BadInput
 from partners.access import note_reading
 from scoring.disclosure import SMALLEST, Dimension
+from scoring.divisions import INDUSTRIES, district_name
 from scoring.inspection import inspection_percent
 from scoring.model import Model
 from scoring.models import UnknownModel
@@ -45,6 +46,7 @@ class StatisticsCell:
     """Never fewer than ten."""
 
     value: str | None = strawberry.field(description="The district or industry; null where it is not told apart.")
+    name: str | None = strawberry.field(description="What that is called; null where it is not known.")
     grade: str = strawberry.field(description="Code of the grade.")
     count: int = strawberry.field(description="How many, rounded down to a multiple of ten; never fewer than ten.")
     earlier_count: int | None = strawberry.field(
@@ -137,7 +139,11 @@ class StatisticsQueries:
             smallest=SMALLEST,
             cells=[
                 StatisticsCell(
-                    value=value, grade=grade, count=count, earlier_count=found.earlier_cells.get((value, grade))
+                    value=value,
+                    name=_name(by, value),
+                    grade=grade,
+                    count=count,
+                    earlier_count=found.earlier_cells.get((value, grade)),
                 )
                 for (value, grade), count in in_order
             ],
@@ -209,6 +215,12 @@ _DIMENSIONS: dict[StatisticsDimension, Dimension] = {
     StatisticsDimension.REGION: "region",
     StatisticsDimension.INDUSTRY: "industry",
 }
+
+
+def _name(by: StatisticsDimension, value: str | None) -> str | None:
+    if value is None:
+        return None
+    return district_name(value) if by is StatisticsDimension.REGION else INDUSTRIES.get(value)
 
 
 def _enterprise_model(state: State, place: str, model_id: str, on: date) -> Model:

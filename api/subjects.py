@@ -89,6 +89,7 @@ class CreditSubject(RecordFields, NoticeFields, OrderFields, LoanFields, WalletF
     kind: SubjectKind = strawberry.field(description="Person or enterprise.")
     display_name: str = strawberry.field(description="A person's masked name, an enterprise's name.")
     enrolled: bool = strawberry.field(description="Whether the subject takes part.")
+    place: str = strawberry.field(description="Folder name of the place whose purposes, indicators and terms apply.")
     scores: list[Score] = strawberry.field(description="One for each model that applies; none for a minor.")
 
     @strawberry.field(description="Open offers for subjects of this kind: available or not, and why not.")
@@ -154,6 +155,7 @@ async def signed_in_subject(context: Context) -> CreditSubject:
         kind=SubjectKind(standing.kind),
         display_name=standing.display_name,
         enrolled=standing.enrolled,
+        place=standing.lineage[0],
         scores=[score_of(score, model, known) for score, model in zip(standing.scores, standing.models, strict=False)],
     )
 

@@ -40,19 +40,23 @@ def demo(port: int, data: Path | None) -> None:
     """打开演示城市并启动服务;首次运行会先建立数据。"""
     _check_port(port)
     with importing():
+        from api.transport.pages import are_built
         from api.transport.server import serve
         from demo.folder import open_folder
 
     folder = open_folder(data, tell=_tell)
     shown = f" --data {shlex.quote(str(data))}" if data is not None else ""
     roles = "、".join(ROLES[: -len(LATER_SECTORS)])
+    at = f"http://{HOST}:{port}"
+    opened = f"市民 {at}/  伙伴 {at}/desk  运营 {at}/operator  公开 {at}/open"
     click.echo(
         f"信易+ 演示城市\n"
-        f"  地址    http://{HOST}:{port}/graphql(用浏览器打开即可试写查询)\n"
+        f"  页面    {opened if are_built() else '还没有构建;联网后运行 make web'}\n"
+        f"  接口    {at}/graphql(用浏览器打开即可试写查询)\n"
         f"  令牌    {_program()} demo-token citizen --n 1{shown}\n"
         f"          可换成:{roles}、{LATER_SECTORS[0]} 等;请求时加上 Authorization: Bearer 令牌\n"
         f"  机构    {_program()} demo-token representative --n 1{shown}(机构经办台)\n"
-        f"  沙箱    http://{HOST}:{port}/sandbox/graphql(用经办台的令牌登记密钥后换取令牌,见 docs/sandbox.md)\n"
+        f"  沙箱    {at}/sandbox/graphql(用经办台的令牌登记密钥后换取令牌,见 docs/sandbox.md)\n"
         f"  数据    {folder.path}\n"
         f"按 Ctrl-C 停止,数据会保留。"
     )

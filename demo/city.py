@@ -7,12 +7,12 @@ Written in one transaction: a city is there as a whole, or not at all. Works on 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tqdm import tqdm
 
@@ -55,7 +55,7 @@ from scoring.catalogue import Catalogue
 from scoring.engine import Record
 from scoring.inputs import Inputs, inputs_row
 from scoring.scores import score_row
-from scoring.statistics import months_before
+from scoring.statistics import months_before, take_statistics
 from scoring.subjects import SubjectKind, is_minor, subject_row
 from scoring.tables import credit_records, enrollments, facts, score_inputs, scores, subjects
 
@@ -93,6 +93,7 @@ async def seed_city(database: Database, *, keys: Keys, rulebook: Rulebook, now: 
             for months in range(MONTHS, 0, -1):
                 month = months_before(day_of(now).replace(day=1), months)
                 await take_usage(connection, month=month, now=now)
+            await _take_statistics(connection, rulebook=rulebook, now=now)
             await bump_catalogue(connection)
             content = {str(table.name): len(of_table) for table, of_table in rows.items()}
             await audit.record(connection, at=now, actor="demo", action="seedDemoCity", content=content)
@@ -301,6 +302,19 @@ def _account(
 def _enrollment(random: Random, subject_id: int, rulebook: Rulebook, now: datetime) -> dict[str, Any]:
     enrolled_at = now.replace(microsecond=0) - timedelta(days=random.randrange(1, 170), minutes=random.randrange(600))
     return {"subject_id": subject_id, "enrolled_at": enrolled_at, "notice_version": rulebook.notice.version}
+
+
+async def _take_statistics(connection: AsyncConnection, *, rulebook: Rulebook, now: datetime) -> None:
+    """Of this month and those before it: in each, the grades of those who took part by then."""
+    month = day_of(now).replace(day=1)
+    for months in range(MONTHS, -1, -1):
+        then = (start_of(months_before(month, months)) + timedelta(days=1)).astimezone(UTC) if months else now
+        taking_part = select(enrollments.c.subject_id).where(enrollments.c.enrolled_at <= then)
+        held = update(scores).where(scores.c.subject_id.in_(taking_part)).values(evaluated_on=day_of(then))
+        await connection.execute(held)
+        models, rules = rulebook.models, rulebook.statistics
+        places = rulebook.served
+        await take_statistics(connection, actor="demo", places=places, models=models, rules=rules, now=then)
 
 
 async def _count_on(connection: AsyncConnection) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from hashlib import sha256
 from itertools import chain, pairwise
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from core.datafile import RuleFile
@@ -64,6 +65,16 @@ class Models:
             if model.version == version:
                 return model
         raise UnknownModel(f"{model_id}-{version}")
+
+    def texts(self, model_id: str, version: str) -> tuple[str, str]:
+        """The file of a version that lies in its place's folder, and the table of cases beside it.
+
+        Raises:
+            UnknownModel: there is no such version.
+        """
+        model = self.version(model_id, version)
+        stem = self._places[model.place].folder / "models" / f"{model.id}-{model.version}"
+        return Path(f"{stem}.yaml").read_text(encoding="utf-8"), Path(f"{stem}.tests.yaml").read_text(encoding="utf-8")
 
     def lineage(self, place_code: str) -> tuple[str, ...]:
         """The place and those it inherits from; empty where there is no such place."""

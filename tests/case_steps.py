@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from factories import ENTERPRISES, PEOPLE, City
 from sqlalchemy import insert, update
@@ -17,6 +18,8 @@ from scoring.tables import credit_records
 
 BODY = {"body": "测试市场监督管理局", "body_uscc": "11430500MB00000103"}
 """The body for which the account `provider` acts."""
+CONTESTED = {"subject_id": 1, "id": UUID(int=7), "kind": "objection", "ground": "WRONG", "record_id": "p0"}
+"""What is about a record of «good»; decided."""
 _CASE = """__typename ... on CreditCase { id kind state recordId model field ground way statement routedTo markedAt
   markDueOn dueOn dueIsProvisional overdue escalatedAt decidedAt outcome answer aboutCase
   steps { step act state actor at reason evidence } papers { title mediaType size sha256 content } }
@@ -87,4 +90,6 @@ async def file_one_of_each(city: City) -> None:
     step |= {"actor": "reviewer", "reason_sealed": seal(keys, "seal", b"1")}
     step |= {"evidence": {"before": stood, "after": stood}}
     await city.write(insert(case_files).values(paper), insert(cases).values(repair), insert(case_steps).values(step))
-    await give_record(city, "good", "p0", "administrative-penalty", date(2018, 1, 1))
+    content = seal(keys, "seal", '{"penalty-content": "罚款"}'.encode())
+    await give_record(city, "good", "p0", "administrative-penalty", date(2018, 1, 1), content_sealed=content)
+    await city.write(insert(cases).values(repair | CONTESTED))

@@ -46,12 +46,14 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "pauseWebhook", "resumeWebhook", "removeWebhook", "resendWebhook",
     "skipWebhook", "replayWebhooks", "sendTestWebhook",
     # public or reference data, figures about many
-    "node", "partner", "statistics", "modelVersions",
+    "node", "partner", "statistics", "modelVersions", "scoreModelText",
     # a partner's own orders and what it does about an application, of which each look is on the log
     "orders", "createOrder", "startOrder", "completeOrder", "recordPayment", "cancelOrder", "offerLoan", "declineLoan",
     "reportLoan", "loanFigures", "orderMoved",
     # one's own redemptions, by the verification's id, which was on the log
     "redeemBenefit", "releaseVerification", "reverseRedemption", "requestedConsents",
+    # the answers it was given, each of which was on the log
+    "verifications",
     # what a wallet is asked, before anybody is; its answer is on the log (tests/test_wallet.py)
     "presentationRequest", "createPresentationRequest",
     "gates", "registerGate", "endGate", "fetchOfflineBundle",
@@ -60,6 +62,7 @@ ABOUT_NOBODY_IN_PARTICULAR = {
     "trustedDocuments", "registerDocuments", "retireDocuments", "setFreeDocuments",
     # partners, offers, models
     "offerMoved", "partnerEvent",
+    "offerCounts", "partnerCounts",
     "offerQueue", "offerWork", "draftOffer", "editOffer", "submitDraft", "reviseOffer", "withdrawOffer",
     "requestOfferChanges", "signOfferReview", "pauseOffer", "resumeOffer", "closeOffer", "rollBackOffer",
     "recordBaseline",
@@ -84,7 +87,7 @@ NOTED_BY_THEIR_PARTS = {
     # publication
     "archivedRecords",
     # answers about an applicant
-    "loanApplications",
+    "loanApplications", "loanApplication",
     # query rights
     "queryRecords",
     # what gates bring back

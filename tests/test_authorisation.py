@@ -72,10 +72,12 @@ ARGUMENTS = {
     ("Query", "offerWork"): '(id: "T2ZmZXI6MQ==")',
     ("Query", "nodes"): '(ids: ["T2ZmZXI6MQ=="])',
     ("Query", "statistics"): '(place: "hunan-shaoyang", model: "hunan-comprehensive", by: REGION)',
+    ("Query", "scoreModelText"): '(model: "xiangxinfen", version: "2025-03")',
     ("Query", "findDuplicates"): '(place: "hunan-shaoyang")',
     ("Query", "creditCase"): f'(id: "{NO_CASE}")',
     ("Query", "repairOptions"): '(recordId: "r0")',
     ("Query", "parkIndices"): '(place: "hunan-shaoyang")',
+    ("Query", "loanApplication"): f'(id: "{public_id("LoanApplication", new_id())}")',
     ("Query", "loanIndicators"): '(place: "hunan-shaoyang", kind: ENTERPRISE)',
     ("Query", "loanFigures"): '(place: "hunan-shaoyang", from: "2026-10-01", until: "2027-01-01", by: CITY)',
     ("Query", "consentPurposes"): '(place: "hunan-shaoyang")',
@@ -378,7 +380,8 @@ async def test_a_field_is_read_by_those_named_and_by_nobody_else(shared: City, k
     row = TABLE["types"][kind]
     allowed = GROUPS[row["fields"][field]]
     what = row.get("given") or (field if kind == "Mutation" else None)
-    query = row["through"].replace("FIELD", selection(kind, field))
+    through = row.get("elsewhere", {}).get(field, row["through"])
+    query = through.replace("FIELD", selection(kind, field))
     query = query.replace("INPUT!", f"{field[0].upper()}{field[1:]}Input!")
     seen = []
     for actor in EVERYBODY:

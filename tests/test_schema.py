@@ -135,6 +135,8 @@ PERSONAL = {
     "CreditCase",
     "CaseStep",
     "CasePaper",
+    "ContestedRecord",
+    "ContestedField",
     "CaseSummary",
     "RepairGuide",
     "RepairLedgerEntry",

@@ -31,9 +31,10 @@ export const addressOf = (name, view = "/") =>
 
 /**
  * A page, opened in a browser of its own. `as: ["citizen", 1]` signs in through the page's form first.
- * Gives Playwright's page, and `wrong`: what went wrong on it.
+ * Gives Playwright's page, and `wrong`: what went wrong on it, but for what `allowed` lets pass and whom else the page may
+ * ask (`from`).
  */
-export async function open(name, { as, view = "/", size = "phone", dark = false, language = "zh-CN", permissions = [], allowed = () => false } = {}) {
+export async function open(name, { as, view = "/", size = "phone", dark = false, language = "zh-CN", permissions = [], allowed = () => false, from = [] } = {}) {
   const context = await (await browser()).newContext({
     viewport: SIZES[size],
     colorScheme: dark ? "dark" : "light",
@@ -47,7 +48,7 @@ export async function open(name, { as, view = "/", size = "phone", dark = false,
   page.on("pageerror", (error) => note(String(error)));
   page.on("console", (said) => said.type() === "error" && note(said.text()));
   page.on("request", (request) => {
-    const own = [address, developing, "data:", "blob:"].filter(Boolean);
+    const own = [address, developing, "data:", "blob:", ...from].filter(Boolean);
     if (!own.some((start) => request.url().startsWith(start))) note(`outside: ${request.url()}`);
   });
   await page.goto(addressOf(name, view));

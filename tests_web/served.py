@@ -53,16 +53,21 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("XINYI_")}
 
 
-@contextmanager
-def served_city(folder: Path) -> Iterator[City]:
-    """`xinyi demo` on `folder` in a process of its own; it may end with no error in its log."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served_city(folder: Path, *, port: int | None = None, **settings: str) -> Iterator[City]:
+    """`xinyi demo` on `folder` in a process of its own, with these `XINYI_…`; it may end with no error in its log."""
+    port = port or free_port()
     log = folder.with_suffix(".log")
     command = [sys.executable, "-m", "cli.main", "demo", "--port", str(port), "--data", str(folder)]
     with log.open("wb") as told:
-        server = subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=told, stderr=told)
+        server = subprocess.Popen(command, cwd=ROOT, env=_environment() | settings, stdout=told, stderr=told)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/readyz", server, log)

@@ -6,7 +6,7 @@ import Components from "unplugin-vue-components/vite";
 import { defineConfig } from "vite";
 
 const SERVER = process.env.XINYI_SERVER ?? "http://127.0.0.1:8000";
-const PASSED_ON = ["/graphql", "/sandbox", "/sign-in", "/settlement", "/usage", "/intake", "/open-data", "/reports", "/.well-known"];
+const PASSED_ON = ["/graphql", "/sandbox", "/oauth", "/sign-in", "/settlement", "/usage", "/intake", "/open-data", "/reports", "/.well-known"];
 
 export default defineConfig({
   plugins: [

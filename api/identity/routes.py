@@ -43,7 +43,7 @@ def _ways(providers: Providers, *, is_demo: bool) -> Callable[[Request], Awaitab
     """`GET /sign-in`: by what one can sign in here, for pages to offer: providers of OpenID Connect with the sorts of
     account that they lead to, and in the demo the roles that `POST /sign-in/demo` takes."""
     named = [
-        {"id": one.id, "name": one.settings.name, "roles": sorted(role.value for role in one.settings.gives)}
+        {"id": one.id, "name": one.settings.name, "roles": sorted(role.name for role in one.settings.gives)}
         for one in providers.oidc.values()
     ]
     body = {"providers": named, "demo": list(ROLES) if is_demo else []}

@@ -145,6 +145,8 @@ def tokens_of(state: State, opened: Opened, *, now: datetime) -> dict[str, Any]:
         "expires_in": int(lifetime.total_seconds()),
         "refresh_token": opened.refresh_token,
         "refresh_expires_at": opened.expires_at.isoformat(),
+        # Named as in the schema's `@access`, for pages to know what to offer; the token opens the same without it.
+        "role": opened.role.name,
     }
 
 

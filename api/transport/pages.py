@@ -33,6 +33,11 @@ NOT_BUILT = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>�
 <p>页面还没有构建。请在能连接 npm 源的机器上运行 <code>make web</code>,然后刷新。接口本身照常可用。</p></html>"""
 
 
+def are_built() -> bool:
+    """Whether there are pages to show."""
+    return all((BUILT / folder / "index.html").is_file() for folder in PAGES.values())
+
+
 def page(folder: str) -> Response:
     """The page of a folder of `web/`."""
     path = BUILT / folder / "index.html"

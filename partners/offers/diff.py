@@ -80,6 +80,14 @@ def changes(
     return tuple(Change(*one) for one in found if one[1] != one[2])
 
 
+def terms(content: Mapping[str, Any], *, kinds: Mapping[str, BenefitKind]) -> tuple[tuple[str, str], ...]:
+    """All that a content (`content_of`) states, as (label, value), in the order of `changes`."""
+    found = [(label, _told(name, content.get(name))) for name, label in LABELS.items()]
+    found += _details(content, kinds).items()
+    found += [(label, _told(name, content["baseline"].get(name))) for name, label in STANDARD.items()]
+    return tuple(one for one in found if one[1] != NOTHING)
+
+
 def told_details(kind: BenefitKind, details: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The terms of a kind as a citizen reads them; none where none were stated, or where the kind has other terms by
     now, so that one old offer does not take a whole list down."""

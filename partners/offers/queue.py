@@ -102,6 +102,16 @@ async def list_entries(
     return [entry_of(file, catalogue) for file in await read_files(connection, ids)]
 
 
+async def count_entries(connection: AsyncConnection, catalogue: Catalogue) -> list[tuple[str, State, int]]:
+    """How many offers of each kind are in each state, as `list_entries` finds them: with a revision, in two."""
+    found = []
+    for state in State:
+        counted = select(offers.c.kind, func.count()).where(_in_states([state], catalogue)).group_by(offers.c.kind)
+        rows = (await connection.execute(counted.order_by(offers.c.kind))).all()
+        found += [(kind, state, number) for kind, number in rows]
+    return found
+
+
 async def read_entry(
     connection: AsyncConnection, offer_id: int, *, catalogue: Catalogue, partner_id: int | None
 ) -> Entry | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.calendar import add_working_days
@@ -163,12 +163,23 @@ async def read_membership(connection: AsyncConnection, row: Row[Any]) -> Members
 
 
 async def partner_queue(
-    connection: AsyncConnection, *, statuses: Collection[Status], after: int | None, size: int
+    connection: AsyncConnection, *, statuses: Collection[Status], search: str = "", after: int | None, size: int
 ) -> list[Row[Any]]:
-    """Partners in these stages, all if none is named, by id: at most `size` after that id."""
+    """Partners in these stages, all if none is named, by id: at most `size` after that id; with `search`, those whose
+    name holds it or whose USCC begins with it."""
     found = select(partners).order_by(partners.c.id).limit(size)
     if statuses:
         found = found.where(partners.c.status.in_([status.value for status in statuses]))
+    if search:
+        in_name = partners.c.name.contains(search, autoescape=True)
+        found = found.where(in_name | partners.c.uscc.startswith(search.upper(), autoescape=True))
     if after is not None:
         found = found.where(partners.c.id > after)
     return list((await connection.execute(found)).all())
+
+
+async def count_partners(connection: AsyncConnection) -> list[tuple[Status, int]]:
+    """How many partners stand at each stage; none where nobody does."""
+    counted = select(partners.c.status, func.count()).group_by(partners.c.status)
+    found = {Status(status): number for status, number in (await connection.execute(counted)).all()}
+    return [(status, found[status]) for status in Status if status in found]

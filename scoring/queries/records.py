@@ -78,10 +78,11 @@ async def read_queried(
     ]
     for one in told:
         await _note_receiver(connection, subject.id, one.row.id, receiver[:LONGEST_RECEIVER], now)
-    return [_queried(one) for one in told]
+    return [as_queried(one) for one in told]
 
 
-def _queried(one: CataloguedRecord) -> Queried:
+def as_queried(one: CataloguedRecord) -> Queried:
+    """A record without what is about a person, identity numbers masked."""
     personal = {field.id for field in one.form.fields if field.personal} if one.form else set()
     known = {field.id for field in one.form.fields} if one.form else set()
     row = one.row

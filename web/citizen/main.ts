@@ -4,6 +4,7 @@ import { routes } from "./routes";
 import * as shell from "./words/shell";
 import * as code from "./words/code";
 import * as rights from "./words/rights";
+import "./look.css";
 
 const words = { zh: { ...shell.zh, ...code.zh, ...rights.zh }, en: { ...shell.en, ...code.en, ...rights.en } };
 openPage({ name: "citizen", root: App, routes, words, store: localStorage });

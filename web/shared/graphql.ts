@@ -91,6 +91,6 @@ export async function download(session: Session, path: string): Promise<Blob> {
     throw new Unreachable(String(error));
   }
   if (response.ok) return response.blob();
-  const said = (await response.json().catch(() => ({}))) as { code?: string; message?: string };
-  throw new Refused(said.code ?? String(response.status), said.message ?? response.statusText);
+  const { error } = (await response.json().catch(() => ({}))) as { error?: { code: string; message: string } };
+  throw new Refused(error?.code ?? String(response.status), error?.message ?? response.statusText);
 }

@@ -46,14 +46,18 @@ export function useClient(): Client {
   return client;
 }
 
+/** For what leaves a row on a log when it is read: it is read when it is opened and after an act, and never by itself. */
+export const TRACED = { staleTime: Infinity, gcTime: 0 };
+
 /** Ask for data, anew whenever `variables` change. */
-export function useAsk<Result, Variables>(document: Document<Result, Variables>, variables: MaybeRefOrGetter<Variables>, options: { enabled?: MaybeRefOrGetter<boolean>; refetchInterval?: number } = {}): UseQueryReturnType<Result, Error> {
+export function useAsk<Result, Variables>(document: Document<Result, Variables>, variables: MaybeRefOrGetter<Variables>, options: { enabled?: MaybeRefOrGetter<boolean>; refetchInterval?: number; traced?: boolean } = {}): UseQueryReturnType<Result, Error> {
   const client = useClient();
   return useQuery({
     queryKey: [document.id, client.path, variables],
     queryFn: () => client.ask(document, toValue(variables)),
     enabled: options.enabled,
     refetchInterval: options.refetchInterval,
+    ...(options.traced && TRACED),
   }) as UseQueryReturnType<Result, Error>;
 }
 

@@ -5,12 +5,11 @@ import { post, Refused, Unreachable } from "./graphql";
 
 /** What the server hands out at a sign-in and at each renewal; also the shape of its refusals. */
 interface Tokens {
+  role?: string;
   access_token?: string;
   refresh_token?: string;
   expires_in?: number;
-  code?: string;
-  error?: string;
-  message?: string;
+  error?: { code: string; message: string };
 }
 
 /** A page's own session. `store` says how long it outlives the page: desks are shared computers, phones are not. */
@@ -22,12 +21,16 @@ export interface Session {
   /** Why somebody has to sign in again. */
   ended: boolean;
   access: { token: string; until: number } | null;
+  /** A way to the next token other than the refresh token: a key that is in memory alone. Throws `Refused`. */
+  next?: () => Promise<{ token: string; until: number }>;
 }
 
 export interface Who {
   /** A role of the demo, or the provider's name. */
   role: string;
   n?: number;
+  /** The sort of account, as the schema's `@access` names it: `CITIZEN`, `PARTNER`, `OPERATOR` … */
+  account?: string;
 }
 
 const MARGIN = 30_000;
@@ -67,13 +70,14 @@ export async function signInReturned(session: Session, provider: string): Promis
 }
 
 function accept(session: Session, who: Who, tokens: Tokens): void {
-  const { access_token: token, refresh_token: refresh, expires_in: seconds } = tokens;
+  const { access_token: token, refresh_token: refresh, expires_in: seconds, role: account } = tokens;
   if (token === undefined || refresh === undefined) {
-    throw new Refused(tokens.code ?? tokens.error ?? "SIGN_IN_FAILED", tokens.message ?? "登录没有成功。请重新登录。");
+    if (tokens.error === undefined) throw new Unreachable("no tokens");
+    throw new Refused(tokens.error.code, tokens.error.message);
   }
-  session.store.setItem(session.key, JSON.stringify({ who, refresh } satisfies Held));
+  session.store.setItem(session.key, JSON.stringify({ who: { ...who, account }, refresh } satisfies Held));
   session.access = { token, until: Date.now() + (seconds ?? 0) * 1000 };
-  session.who = who;
+  session.who = { ...who, account };
   session.ended = false;
 }
 
@@ -89,11 +93,21 @@ export async function freshToken(session: Session): Promise<string | undefined> 
 
 async function renew(session: Session): Promise<void> {
   if (session.access !== null && session.access.until - MARGIN > Date.now()) return;
+  if (session.next !== undefined) {
+    try {
+      session.access = await session.next();
+    } catch (error) {
+      if (error instanceof Refused) endSession(session);
+      throw error;
+    }
+    return;
+  }
   const held = read(session.store, session.key);
   if (held === null) return endSession(session);
   const tokens = await post<Tokens>("/sign-in/refresh", { refresh_token: held.refresh });
   if (tokens.access_token !== undefined) return accept(session, held.who, tokens);
-  if (tokens.code === "UNAVAILABLE" || tokens.code === "THROTTLED") throw new Unreachable(tokens.message);
+  // Only the word that it has ended ends it: a server that is busy or down says something else.
+  if (tokens.error?.code !== "SESSION_ENDED") throw new Unreachable(tokens.error?.message);
   endSession(session);
 }
 
@@ -114,4 +128,5 @@ function forget(session: Session): void {
   session.store.removeItem(session.key);
   session.access = null;
   session.who = null;
+  delete session.next;
 }

@@ -1,3 +1,3 @@
 /** Words of citizen/code. */
-export const zh = { code: {} };
-export const en = { code: {} };
+export { en } from "./code.en";
+export { zh } from "./code.zh";
