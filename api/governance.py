@@ -14,13 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Info
 from api.errors import Problem
+from api.models import PublicScoreModel, model_of
 from api.mutations import mutation
 from api.pagination import After, First, PageInfo, cursor_of, key_after, page_info, page_size
 from api.permissions import OPERATOR, STAFF, Audience, access
 from api.verification import checked_text
 from core.errors import BadInput
 from partners.model_changes import publish_model, roll_back_model, run_version
-from scoring.life.governance import Act, State, draft_version, retire_version, review_version, steps_of
+from scoring.life.governance import (
+    Act,
+    BadModel,
+    State,
+    draft_version,
+    drafted_model,
+    retire_version,
+    review_version,
+    steps_of,
+)
 from scoring.life.publication import sign_disparity
 from scoring.life.texts import text_of
 from scoring.tables import model_steps, model_versions
@@ -77,6 +87,15 @@ class ModelVersion:
     in_force_from: date | None = strawberry.field(description="First day, once published.")
     in_force_until: date | None = strawberry.field(description="First day on which it was rolled back.")
     steps: list[ModelStep] = strawberry.field(description="What was done with it, oldest first.")
+
+    @strawberry.field(description="Its rules in plain words; null where it no longer passes the checks.")
+    async def told(self, info: Info) -> PublicScoreModel | None:
+        """As anyone will read it once it is published."""
+        state = info.context.state
+        try:
+            return model_of(drafted_model(self, models=state.rulebook.models, places=state.rulebook.places))
+        except BadModel:
+            return None
 
 
 @strawberry.type(description="The files of a version of a model.", directives=access(READERS))
@@ -222,13 +241,14 @@ class GovernanceQueries:
     """Versions and their steps, for those who work on them and those who look on."""
 
     @strawberry.field(description="Versions drafted here, in one state where given.", directives=access(READERS))
-    async def model_versions(
+    async def model_versions(  # noqa: PLR0917  # the arguments of a field
         self,
         info: Info,
         state: Annotated[ModelState | None, strawberry.argument(description="Those in this state alone.")] = None,
         first: First = None,
         after: After = None,
         model: Annotated[str | None, strawberry.argument(description="Those of this model alone.")] = None,
+        version: Annotated[str | None, strawberry.argument(description="Those of this version alone.")] = None,
     ) -> ModelVersionConnection:
         """By model and version."""
         table, size = model_versions.c, page_size(first)
@@ -237,6 +257,8 @@ class GovernanceQueries:
             statement = statement.where(table.state == state.value)
         if model is not None:
             statement = statement.where(table.model == model)
+        if version is not None:
+            statement = statement.where(table.version == version)
         if (key := key_after(after)) is not None:
             model, separator, version = key.partition("/")
             if not separator:

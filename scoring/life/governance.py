@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -175,8 +175,17 @@ async def steps_of(connection: AsyncConnection, model: str, version: str) -> Seq
     return (await connection.execute(select(model_steps).where(*mine).order_by(model_steps.c.step))).all()
 
 
-def drafted_model(row: Row[Any], *, models: Models, places: Places) -> Model:
-    """The model that a row of `model_versions` holds.
+class Drafted(Protocol):
+    """A version as it was drafted: a row of `model_versions`, or what has the same names."""
+
+    model: str
+    version: str
+    place: str
+    content: str
+
+
+def drafted_model(row: Row[Any] | Drafted, *, models: Models, places: Places) -> Model:
+    """The model that a drafted version is.
 
     Raises:
         BadModel: it no longer passes the checks, or what it is built on is gone.

@@ -7,7 +7,7 @@ export type Handed =
   /** What the QR code of a report says: its number and the hash of its signed text. */
   | { sort: "report"; id: string; sha256: string };
 
-const LARGEST = 60_000_000;
+const LARGEST = 50_000_000;
 const REPORT_ADDRESS = /\/reports\/([0-9a-f-]{36})\/([0-9a-f]{64})$/i;
 
 /** What a text is, pasted or read from a QR code. Throws `NotGenuine`. */

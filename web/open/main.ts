@@ -1,4 +1,6 @@
+import "element-plus/theme-chalk/dark/css-vars.css";
 import { openPage } from "../shared/page";
+import "../shared/element.css";
 import App from "./App.vue";
 import { routes } from "./routes";
 import * as shell from "./words/shell";

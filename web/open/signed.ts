@@ -24,9 +24,9 @@ const TYPES: Record<string, Purpose> = {
   "xinyi-report+jwt": "report",
   "xinyi-proof+jwt": "proof",
 };
-const LONGEST: Record<Purpose, number> = { receipt: 8_192, report: 60_000_000, proof: 60_000_000 };
+const LONGEST: Record<Purpose, number> = { receipt: 8_192, report: 50_000_000, proof: 50_000_000 };
 const RECEIPT = ["iat", "iss", "jti", "leaf", "offer", "offerVersion", "outcome", "partner", "subject"];
-const AUDIENCES: Record<Purpose, string | undefined> = { receipt: undefined, report: "xinyi-report", proof: "xinyi-guard-proof" };
+const AUDIENCES: Record<Purpose, string | undefined> = { receipt: undefined, report: "xinyi-report", proof: "xinyi-proof" };
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

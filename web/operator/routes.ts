@@ -18,6 +18,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/subjects", component: () => import("./casework/Subjects.vue") },
   { path: "/models", component: () => import("./models/Models.vue") },
   { path: "/models/:id", component: () => import("./models/Model.vue") },
+  { path: "/models/:id/draft", component: () => import("./models/Draft.vue") },
   { path: "/statistics", component: () => import("./models/Statistics.vue") },
   { path: "/usage", component: () => import("./models/Usage.vue") },
   { path: "/loans", component: () => import("./models/Loans.vue") },

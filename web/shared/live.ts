@@ -29,8 +29,9 @@ function socketOf(client: Client, again: () => void): Socket {
         isLost.value = false;
         if (wasRetry) again();
       },
-      closed: () => {
-        isLost.value = client.session.who !== null;
+      closed: (event) => {
+        // 1000 is our own good-bye, when nothing on the page listens any more.
+        isLost.value = client.session.who !== null && (event as CloseEvent).code !== 1000;
       },
     },
   });

@@ -5,7 +5,7 @@ import { computed, readonly, ref, shallowRef, toValue, watch, type MaybeRefOrGet
 import { ShowCode } from "../../generated/citizen";
 import { good, Refused, type Client } from "../../shared/graphql";
 
-export const LIFE = 60_000;
+const LIFE = 60_000;
 /** So long before its end a code gives way to the next: time enough for a scan that has begun. */
 const BEFORE_END = 6_000;
 const CAREFUL = 45_000;
@@ -25,6 +25,8 @@ export interface CreditCode {
   code: Readonly<Ref<Shown | null>>;
   /** Share of the life that is left, 0 … 1. */
   left: Readonly<Ref<number>>;
+  /** Seconds until the next one. */
+  seconds: Readonly<Ref<number>>;
   error: Readonly<Ref<unknown>>;
   /** Whether it tries again without being asked. */
   isHealing: Readonly<Ref<boolean>>;
@@ -46,6 +48,7 @@ export function useCreditCode(client: Client, offerId: MaybeRefOrGetter<string |
 
   const code = computed(() => (held.value !== null && held.value.until > now.value ? held.value : null));
   const left = computed(() => (code.value === null ? 0 : Math.min(1, (code.value.until - now.value) / LIFE)));
+  const seconds = computed(() => Math.max(0, Math.round((left.value * LIFE - BEFORE_END) / 1000)));
   const isHealing = computed(() => error.value !== null && !isFinal(error.value));
 
   function step(): void {
@@ -96,7 +99,7 @@ export function useCreditCode(client: Client, offerId: MaybeRefOrGetter<string |
     step();
   });
   watch(() => toValue(offerId), renew);
-  return { code, left, error: readonly(error), isHealing, renew };
+  return { code, left, seconds, error: readonly(error), isHealing, renew };
 }
 
 const isFinal = (error: unknown): boolean => error instanceof Refused && !PASSING.includes(error.code);

@@ -1,3 +1,6 @@
 /** Words of citizen/rights. */
-export const zh = { rights: {} };
-export const en = { rights: {} };
+import english from "./rights-en";
+import chinese from "./rights-zh";
+
+export const zh = { rights: chinese };
+export const en = { rights: english };

@@ -3,15 +3,15 @@
 import { computed, type ComputedRef } from "vue";
 import { useI18n } from "vue-i18n";
 import { CatalogueItems, ServedPlaces, type CatalogueItemsQuery } from "../../generated/operator";
-import { useAsk, useClient } from "../../shared/page";
+import { useAsk } from "../../shared/page";
+import { useAccount, type Account } from "../account";
 
-export type Account = "OPERATOR" | "REVIEWER" | "AUDITOR" | "PROVIDER";
 export type Item = CatalogueItemsQuery["catalogueItems"][number];
 
 /** Whether whoever is signed in is one of these. */
 export function useIs(...accounts: Account[]): ComputedRef<boolean> {
-  const { session } = useClient();
-  return computed(() => accounts.includes(session.who?.account as Account));
+  const account = useAccount();
+  return computed(() => account.value !== undefined && accounts.includes(account.value));
 }
 
 /** A code in words, where there are some; `word("kind", "OBJECTION")`. */
@@ -45,12 +45,4 @@ export function parsed(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-/** Give a file to whoever sits here. */
-export function saveAs(blob: Blob, name: string): void {
-  const address = URL.createObjectURL(blob);
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

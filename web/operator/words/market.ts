@@ -1,3 +1,171 @@
 /** Words of operator/market. */
-export const zh = { market: {} };
-export const en = { market: {} };
+export const zh = {
+  market: {
+    all: "全部", acts: "办理", due: "{day} 前办结", overdue: "已超期", done: "已办理:{what}", refused: "没有办成", fourEyes: "这一步须由另一个人办理",
+    reason: "说明(可不填)", reasonNeeded: "原因(必填)",
+    pages: { label: "翻页", before: "上一页", after: "下一页", at: "第 {n} 页", of: "第 {n} 页,共 {all} 页" },
+    overview: {
+      lead: "等您办理的事,以及市场现在的样子。", nothing: "现在没有等您办理的。",
+      partners: "等您办理的机构", offers: "待审核的优惠", grants: "待答复的授权申请", cases: "在办案件", alarms: "未处理的告警",
+    },
+    chart: { offers: "各类优惠的状态", partners: "合作机构所处阶段", number: "数量" },
+    case: { OBJECTION: "异议", STATEMENT: "陈述申辩", APPEAL: "申诉", COMPLAINT: "投诉", REPAIR: "信用修复" },
+    alarm: {
+      STOLEN_KEY: "密钥被盗", SIGN_IN_LOCKED: "登录被锁定", KEY_EXPIRING: "密钥即将到期", OFFER_CLOSED_BY_GUARD: "守则关闭了一项优惠", PROBING: "疑似试探",
+      SUBJECT_DATA_FAULT: "主体数据有误", WEBHOOK_FAILED: "事件推送失败", AUDIT_BROKEN: "审计链有误",
+    },
+    stage: { DRAFT: "准备中", SUBMITTED: "待核对", QUALIFIED: "资格通过", CONTRACTED: "已签协议", SANDBOX: "沙箱中", CERTIFIED: "已认证", LIVE: "已开通", SUSPENDED: "已暂停", OFFBOARDED: "已退出" },
+    move: {
+      SUBMITTED: { do: "提交申请", text: "材料里须有营业执照或登记证书。提交后由另一位运营人员核对。" },
+      DRAFT: { do: "退回补正", text: "机构会读到原因,补正后可以再次提交。" },
+      QUALIFIED: { do: "资格通过", text: "表示材料和组织情况已核对无误。提交人不能自己核对。" },
+      CONTRACTED: { do: "登记协议", text: "写明协议编号,并指明已上传的协议文本。" },
+      SANDBOX: { do: "开通沙箱", text: "机构可以在沙箱里试用全部接口。" },
+      CERTIFIED: { do: "认证", text: "须有 90 天内通过的符合性检查。开通沙箱的人不能认证。" },
+      LIVE: { do: "正式开通", text: "从现在起机构可以核验和核销。认证人不能自己开通。" },
+      RESUMED: { do: "恢复", text: "窗口和优惠重新开放。暂停的人不能自己恢复。" },
+      SUSPENDED: { do: "暂停", text: "窗口和优惠立即停用,经办台仍可登录阅读原因。" },
+      OFFBOARDED: { do: "退出联盟", text: "已开通的机构有 30 天处理已预留的优惠和未完成的订单,之后全部密钥停用。" },
+    },
+    evidence: { documents: "材料", name: "编号", kind: "种类", sha256: "SHA-256", contract: "协议编号", document: "协议文本", run: "符合性检查", from: "此前", application: "申请", place: "所在地", sector: "行业", contact: "联系方式", uscc: "统一社会信用代码", kid: "密钥指纹", passedAt: "通过时间", id: "编号" },
+    paper: { LICENCE: "营业执照或登记证书", QUALIFICATION: "行业资质", CONTRACT: "合作协议", OTHER: "其他" },
+    sector: { bank: "银行", hospital: "医院", scenic: "景区", parking: "停车", hotel: "酒店", property: "租赁", transport: "交通", hall: "政务大厅", household: "家政", "elder-care": "养老", shop: "商户", park: "园区" },
+    partner: {
+      lead: "谁在加入途中,谁已开通,谁已离开。每一步都有经办人和依据。", search: "按名称或统一社会信用代码查找",
+      name: "机构", fullName: "机构全称", status: "阶段", sector: "行业", place: "所在地", uscc: "统一社会信用代码", contact: "联系方式", last: "最近一步", unknown: "没有这家机构。",
+      register: "登记机构", registerText: "代机构登记。登记后上传材料、提交申请,由另一位运营人员核对。",
+      path: "加入的各个阶段", next: "下一步", facts: "基本情况", steps: "办理经过", noSteps: "没有办理记录(建立时已开通)。", evidence: "依据",
+      others: "{what}:由{who}办理。", contractNumber: "协议编号", contractText: "协议文本", noContract: "还没有上传协议文本。请先在「材料」里上传,再登记。",
+      papers: "材料", noPapers: "还没有材料。", view: "查看", addPaper: "上传材料", addPaperText: "PDF、PNG 或 JPEG,不超过 700 KB。材料里请勿包含个人的证件号码。", paperKind: "种类", paperFile: "文件", paperTooBig: "文件超过 700 KB。请压缩后重新选择。", noPaper: "这份材料不在了。请刷新后重试。",
+    },
+    key: {
+      title: "密钥", none: "没有登记过密钥。", use: "用途", kid: "指纹", until: "有效期", state: "状态", live: "有效", ended: "已停用", for: { DESK: "经办台", LIVE: "正式", SANDBOX: "沙箱" },
+      revoke: "停用", revokeText: "从下一次请求起不再有效,不能撤回。机构会读到原因。",
+      stolen: "报告被盗", stolenText: "停用这把密钥和此后用它登记的密钥,作废它核验的结果,并通知被查询的人。", since: "从何时起可能被他人使用(北京时间)",
+      stolenDone: "停用密钥 {keys} 把,作废核验 {voided} 次(其中已核销 {redeemed} 次),通知 {subjects} 人。",
+    },
+    grant: {
+      title: "授权", lead: "机构想就哪类优惠询问「是否享受」。答复期限为五个工作日。机构只得到两种答案之一。", nothing: "没有等待答复的申请。", none: "这家机构还没有授权。",
+      service: "优惠类型", what: "机构得到什么", predicate: "询问的条件", state: "状态", model: "评价模型", threshold: "最低等级",
+      states: { WAITING: "待答复", HELD: "有效", REVOKED: "已收回", REFUSED: "未同意" },
+      give: "直接授权", giveText: "机构从下一次核验起可以询问。", grant: "同意", grantText: "{what}", refuse: "不同意", refuseText: "机构会读到原因,之后可以重新申请。", revoke: "收回", revokeText: "从下一次核验起不能再询问;已预留的仍可核销。机构会读到原因。",
+    },
+    state: { DRAFT: "草稿", SUBMITTED: "待审核", CHANGES_REQUESTED: "退回修改", SCHEDULED: "待开放", OPEN: "开放中", HELD: "守则或机构原因未开放", PAUSED: "已暂停", CLOSED: "已结束", WITHDRAWN: "已撤回" },
+    step: { draft: "草稿", submitted: "提交审核", "changes-requested": "退回修改", approved: "审核通过", paused: "暂停", closed: "结束", withdrawn: "撤回", "review-signed": "签署审定", "baseline-recorded": "登记标准服务" },
+    offer: {
+      lead: "等得最久的排在最前。提交人不能审核自己的优惠。", title: "优惠", kind: "类型", partner: "机构", state: "状态", verdict: "守则", author: "提交人", since: "最近一步", revision: "修订:",
+      unknown: "没有这项优惠。", days: "{from} 至 {until}", open: "不限期", standard: "标准服务(人人都有)", benefit: "增加的优惠", steps: "办理经过", noSteps: "没有办理记录(建立时已发布)。", versionN: "第 {n} 版", inForce: "现行",
+    },
+    verdict: {
+      title: "守则的意见", lawful: "没有意见", lawfulText: "守则全部规则都已对照,没有意见。", review: "须人工审定", forbidden: "不得发布", rule: "规则 {rule}", source: "依据:",
+      sign: "签署审定", signText: "您以本人名义认定这一条合法。条款一改,须重新审定。", signed: "已签署的审定", reviewers: "由审核人员签署。",
+    },
+    diff: {
+      title: "条款与变更", shown: "看", beside: "对照", nothing: "不对照", all: "显示没变的", field: "条款", was: "原来", will: "改为", value: "内容", none: "(无)", same: "两版条款相同。",
+      by: "由 {author} 于 {at} 起草。", decided: "由 {by} 于 {at} 审核通过。", from: "恢复自第 {n} 版。",
+    },
+    act: {
+      approve: "审核通过", approveText: "由 {author} 提交。通过后按开放日生效,您的账号会记入办理经过。", sendBack: "退回修改", sendBackText: "提交人会读到原因。",
+      submit: "提交审核", submitText: "由另一个人审核。", withdraw: "撤回", withdrawText: "撤回等待中的这一版,只有提交人可以撤回。现行版本不受影响。",
+      pause: "暂停", pauseText: "立即停止给予,直到恢复。已核验的仍可核销。", resume: "恢复", resumeText: "重新给予。守则会按今天的情况再对照一遍。",
+      reschedule: "改期", rescheduleText: "另起一版,写入新的日期;提交并由另一个人审核通过后生效。", opensOn: "开放日", closesOn: "结束日(当天起不再给予,可空)",
+      rollBack: "回到旧版", rollBackText: "以新版本号恢复一个曾经通过的版本。守则会按今天的情况对照。", version: "版本", close: "结束", closeText: "永久结束,不能恢复。已核验的仍可核销。",
+    },
+    proof: {
+      lead: "对公开目录里每一项优惠、每一种情形逐一试算的证明:加入或不加入,谁也不比标准服务更差。", result: "结论", holds: "证明成立", fails: "证明不成立", signed: "签名有效",
+      offers: "项优惠", outcomes: "种结果", checks: "次守则对照", failures: "处不符", made: "制作时间", on: "对照日期", key: "签名密钥", rules: "守则",
+      statement: "证明了什么", again: "自己再验一遍", againText: "这里只核对签名。要从头重做全部试算,请在能读到目录数据库的机器上运行(ADDRESS 为本站地址):", download: "下载证明文件",
+      lines: "逐项结果", adds: "增加", given: "得到优惠的情形", standard: "只得标准服务的情形", standings: "{n} 种", offerN: "优惠 {n} 号", and: "、", or: ";", grade: "等级 {grade}",
+      standing: { "not-assessed": "无评价结果", "no-record": "没有任何记录", "not-enrolled": "未加入", minor: "未成年" },
+    },
+    effect: {
+      "fee-reduction": "费用减少", "fee-waiver": "费用全免", "deposit-waiver": "免押金", "deferred-payment": "先享后付", "papers-later": "材料后补", "separate-lane": "另设通道", "extra-capacity": "另加名额", extra: "额外服务",
+      voucher: "代金券", gift: "赠品", "longer-term": "期限延长", publicity: "宣传推介", "tie-break": "同等条件优先", "bonus-points": "加分", "fewer-inspections": "减少检查", advice: "咨询辅导",
+    },
+  },
+};
+export const en: typeof zh = {
+  market: {
+    all: "All", acts: "Actions", due: "due by {day}", overdue: "overdue", done: "Done: {what}", refused: "This was not done", fourEyes: "Somebody else has to take this step",
+    reason: "Remark (optional)", reasonNeeded: "Reason (required)",
+    pages: { label: "Pages", before: "Previous", after: "Next", at: "Page {n}", of: "Page {n} of {all}" },
+    overview: {
+      lead: "What waits for you, and how the market stands.", nothing: "Nothing waits for you now.",
+      partners: "Partners waiting for you", offers: "Offers to review", grants: "Grants to answer", cases: "Open cases", alarms: "Open alarms",
+    },
+    chart: { offers: "Offers by kind and state", partners: "Partners by stage", number: "Number" },
+    case: { OBJECTION: "Objection", STATEMENT: "Statement", APPEAL: "Appeal", COMPLAINT: "Complaint", REPAIR: "Credit repair" },
+    alarm: {
+      STOLEN_KEY: "Stolen key", SIGN_IN_LOCKED: "Sign-in locked", KEY_EXPIRING: "Key about to expire", OFFER_CLOSED_BY_GUARD: "Offer closed by the guard", PROBING: "Possible probing",
+      SUBJECT_DATA_FAULT: "Fault in a subject's data", WEBHOOK_FAILED: "Events not delivered", AUDIT_BROKEN: "Audit chain broken",
+    },
+    stage: { DRAFT: "Preparing", SUBMITTED: "Submitted", QUALIFIED: "Qualified", CONTRACTED: "Contracted", SANDBOX: "In the sandbox", CERTIFIED: "Certified", LIVE: "Live", SUSPENDED: "Suspended", OFFBOARDED: "Left" },
+    move: {
+      SUBMITTED: { do: "Submit", text: "A licence has to be among the papers. Another operator then looks at it." },
+      DRAFT: { do: "Send back", text: "The partner reads the reason and may submit again." },
+      QUALIFIED: { do: "Qualify", text: "Papers and organisation are in order. Whoever submitted may not qualify." },
+      CONTRACTED: { do: "Register contract", text: "State its number, and its text among the papers." },
+      SANDBOX: { do: "Open sandbox", text: "The partner may try every interface there." },
+      CERTIFIED: { do: "Certify", text: "Rests on a conformance run passed within 90 days. Whoever opened the sandbox may not certify." },
+      LIVE: { do: "Go live", text: "From now on the partner verifies and redeems. Whoever certified may not do this." },
+      RESUMED: { do: "Resume", text: "Counters and offers open again. Whoever suspended may not resume." },
+      SUSPENDED: { do: "Suspend", text: "Counters and offers stop at once; the desk stays open to read why." },
+      OFFBOARDED: { do: "Leave the alliance", text: "A live partner has 30 days to finish what was reserved and ordered; then all its keys end." },
+    },
+    evidence: { documents: "Papers", name: "Number", kind: "Kind", sha256: "SHA-256", contract: "Contract number", document: "Contract text", run: "Conformance run", from: "Before", application: "Application", place: "Place", sector: "Sector", contact: "Contact", uscc: "USCC", kid: "Key thumbprint", passedAt: "Passed", id: "Number" },
+    paper: { LICENCE: "Licence", QUALIFICATION: "Qualification", CONTRACT: "Contract", OTHER: "Other" },
+    sector: { bank: "Bank", hospital: "Hospital", scenic: "Scenic spot", parking: "Parking", hotel: "Hotel", property: "Rental", transport: "Transport", hall: "Service hall", household: "Household", "elder-care": "Elder care", shop: "Shop", park: "Park" },
+    partner: {
+      lead: "Who is on the way in, who is live, who has left. Every step has its actor and its grounds.", search: "Search by name or USCC",
+      name: "Partner", fullName: "Full name", status: "Stage", sector: "Sector", place: "Place", uscc: "USCC", contact: "Contact", last: "Last step", unknown: "There is no such partner.",
+      register: "Register a partner", registerText: "On the partner's behalf. Afterwards upload its papers and submit; another operator looks at it.",
+      path: "Stages", next: "Next step", facts: "Facts", steps: "Steps taken", noSteps: "No steps on record (it was there from the start).", evidence: "Grounds",
+      others: "{what}: by {who}.", contractNumber: "Contract number", contractText: "Contract text", noContract: "No contract among the papers yet. Upload it there first.",
+      papers: "Papers", noPapers: "No papers yet.", view: "View", addPaper: "Upload a paper", addPaperText: "PDF, PNG or JPEG of at most 700 KB. No identity numbers of persons, please.", paperKind: "Kind", paperFile: "File", paperTooBig: "The file is larger than 700 KB. Make it smaller and choose it again.", noPaper: "This paper is gone. Please reload.",
+    },
+    key: {
+      title: "Keys", none: "No key was ever registered.", use: "Use", kid: "Thumbprint", until: "Valid", state: "State", live: "live", ended: "ended", for: { DESK: "Desk", LIVE: "Live", SANDBOX: "Sandbox" },
+      revoke: "Revoke", revokeText: "Ends with the next request, for good. The partner reads the reason.",
+      stolen: "Report as stolen", stolenText: "Ends this key and those registered with it since, voids what it verified, and tells those concerned.", since: "Since when somebody else may have used it (China time)",
+      stolenDone: "{keys} keys ended, {voided} verifications voided ({redeemed} of them redeemed), {subjects} subjects told.",
+    },
+    grant: {
+      title: "Grants", lead: "For which kind of benefit partners want to ask «does it apply». To be answered within five working days. A partner gets one of two answers.", nothing: "Nothing waits for an answer.", none: "This partner has no grant yet.",
+      service: "Kind", what: "What the partner gets to know", predicate: "What is asked", state: "State", model: "Model", threshold: "Lowest grade",
+      states: { WAITING: "waiting", HELD: "held", REVOKED: "revoked", REFUSED: "refused" },
+      give: "Grant directly", giveText: "The partner may ask from the next scan on.", grant: "Grant", grantText: "{what}", refuse: "Refuse", refuseText: "The partner reads the reason and may ask again.", revoke: "Revoke", revokeText: "From the next scan on it may not ask; what was reserved still redeems. The partner reads the reason.",
+    },
+    state: { DRAFT: "Draft", SUBMITTED: "To review", CHANGES_REQUESTED: "Sent back", SCHEDULED: "Scheduled", OPEN: "Open", HELD: "Held", PAUSED: "Paused", CLOSED: "Closed", WITHDRAWN: "Withdrawn" },
+    step: { draft: "draft", submitted: "submitted", "changes-requested": "sent back", approved: "approved", paused: "paused", closed: "closed", withdrawn: "withdrawn", "review-signed": "review signed", "baseline-recorded": "standard service recorded" },
+    offer: {
+      lead: "Those that wait longest come first. Nobody approves an offer of their own.", title: "Offer", kind: "Kind", partner: "Partner", state: "State", verdict: "Guard", author: "Written by", since: "Last step", revision: "Revision: ",
+      unknown: "There is no such offer.", days: "{from} to {until}", open: "no end", standard: "Standard service (for everybody)", benefit: "What is added", steps: "Steps taken", noSteps: "No steps on record (it was there from the start).", versionN: "Version {n}", inForce: "in force",
+    },
+    verdict: {
+      title: "What the guard says", lawful: "Nothing against it", lawfulText: "All rules were looked at; none has anything against it.", review: "Needs a reviewer", forbidden: "May not be published", rule: "Rule {rule}", source: "Source: ",
+      sign: "Sign", signText: "You answer by name that this is lawful. Any change of the terms opens it again.", signed: "Signed reviews", reviewers: "A reviewer signs this.",
+    },
+    diff: {
+      title: "Terms and changes", shown: "Show", beside: "beside", nothing: "nothing", all: "also what is unchanged", field: "Term", was: "Was", will: "Will be", value: "Content", none: "(none)", same: "Both versions state the same.",
+      by: "Drafted by {author}, {at}.", decided: "Approved by {by}, {at}.", from: "Takes up version {n} again.",
+    },
+    act: {
+      approve: "Approve", approveText: "Submitted by {author}. It holds from its first day on; your account is on the record.", sendBack: "Send back", sendBackText: "Whoever wrote it reads the reason.",
+      submit: "Submit", submitText: "Somebody else approves it.", withdraw: "Withdraw", withdrawText: "Takes back the version that waits; only its authors may. What is in force stays.",
+      pause: "Pause", pauseText: "Given no more until it is resumed. What was verified still redeems.", resume: "Resume", resumeText: "Given again. The guard looks at it as things stand today.",
+      reschedule: "Change days", rescheduleText: "Drafts another version with the new days; it holds once submitted and approved by somebody else.", opensOn: "First day", closesOn: "First day on which it is closed (optional)",
+      rollBack: "Roll back", rollBackText: "Puts an approved version back in force under a new number. The guard looks at it as things stand today.", version: "Version", close: "Close", closeText: "Ends it for good. What was verified still redeems.",
+    },
+    proof: {
+      lead: "Every published offer, tried in every standing there is: nobody is ever worse off than with the standard service.", result: "Result", holds: "The proof holds", fails: "The proof does not hold", signed: "Signature valid",
+      offers: "offers", outcomes: "outcomes", checks: "checks by the guard", failures: "failures", made: "Made", on: "For the day", key: "Signing key", rules: "Rules",
+      statement: "What is proved", again: "Check it yourself", againText: "Here only the signature is checked. To do all of it again, run this where the catalogue's database can be read (ADDRESS is this site):", download: "Download the proof",
+      lines: "Offer by offer", adds: "Adds", given: "Who gets it", standard: "Standard service alone", standings: "{n} standings", offerN: "Offer {n}", and: ", ", or: "; ", grade: "grade {grade}",
+      standing: { "not-assessed": "not assessed", "no-record": "no record at all", "not-enrolled": "not enrolled", minor: "minor" },
+    },
+    effect: {
+      "fee-reduction": "lower fee", "fee-waiver": "no fee", "deposit-waiver": "no deposit", "deferred-payment": "pay later", "papers-later": "papers later", "separate-lane": "extra lane", "extra-capacity": "extra places", extra: "extra service",
+      voucher: "voucher", gift: "gift", "longer-term": "longer term", publicity: "publicity", "tie-break": "tie-break", "bonus-points": "bonus points", "fewer-inspections": "fewer inspections", advice: "advice",
+    },
+  },
+};

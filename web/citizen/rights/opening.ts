@@ -1,0 +1,40 @@
+/** Opening a case with its papers. One thing to know: the case is there before its papers are, so a paper that does not
+ * arrive is told of where the case is shown, and can be handed in again. */
+import { useQueryClient } from "@tanstack/vue-query";
+import { ref } from "vue";
+import { useRouter } from "vue-router";
+import { AddEvidence } from "../../generated/citizen";
+import { good, type Document } from "../../shared/graphql";
+import { useClient } from "../../shared/page";
+import { paperOf } from "./files";
+
+/** How a case is opened: `open` takes the variables of `document`, hands in the papers and goes to the case. */
+export function useOpening<Result, Variables>(document: Document<Result, Variables>, take: (data: Result) => { id: string }) {
+  const client = useClient();
+  const queries = useQueryClient();
+  const router = useRouter();
+  const error = ref<unknown>(null);
+  const isBusy = ref(false);
+
+  async function open(variables: Variables, papers: File[]): Promise<void> {
+    [error.value, isBusy.value] = [null, true];
+    try {
+      const { id: caseId } = take(await client.ask(document, variables));
+      const missing: string[] = [];
+      for (const paper of papers) {
+        try {
+          good((await client.ask(AddEvidence, { input: { caseId, ...(await paperOf(paper)) } })).addEvidence);
+        } catch {
+          missing.push(paper.name);
+        }
+      }
+      void queries.invalidateQueries();
+      await router.push({ path: `/cases/${encodeURIComponent(caseId)}`, query: missing.length ? { missing } : { new: "1" } });
+    } catch (caught) {
+      error.value = caught;
+    }
+    isBusy.value = false;
+  }
+
+  return { open, error, isBusy };
+}
