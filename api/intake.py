@@ -114,7 +114,8 @@ class IntakeQueries:
         return IntakeBatchConnection(edges=edges, page_info=page)
 
     @strawberry.field(
-        description="Completeness, validity and seven-day rate of each body; a provider sees its own body's.",
+        description="Completeness, validity and seven-day rate of each body; a provider sees its own body's, or what "
+        "it delivered itself where it acts for none.",
         directives=access(OVERSEERS),
     )
     async def intake_rates(self, info: Info, since: Since = None, until: Until = None) -> list[IntakeRates]:
@@ -124,12 +125,13 @@ class IntakeQueries:
         ends = date.max if until is None else until.replace(day=1)
         async with context.state.database.reading() as connection:
             principal = await context.principal(connection)
-            body = None
+            body = actor = None
             if principal.role is Role.PROVIDER:
-                body = (await body_of(connection, principal.account))[0] or ""
-            found = await read_rates(
-                connection, places=context.state.rulebook.served, since=begins, until=ends, body=body
-            )
+                body, _ = await body_of(connection, principal.account)
+                # An account of no body collects from several, and sees how those files of its own were.
+                actor = principal.account if body is None else None
+            places = context.state.rulebook.served
+            found = await read_rates(connection, places=places, since=begins, until=ends, body=body, actor=actor)
         return [
             IntakeRates(
                 body=one.body,

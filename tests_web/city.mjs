@@ -62,3 +62,17 @@ export async function scanUntil(promise) {
   }
   return finished;
 }
+
+/** Somebody of the demo city, signed in: a function that asks in that name. */
+export async function actAs(role, n = 1) {
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`${address}/sign-in/demo`, { method: "POST", headers, body: JSON.stringify({ role, n }) });
+  const { access_token: held } = await answer.json();
+  return async (query, input) => {
+    const body = JSON.stringify({ query, variables: { input } });
+    const response = await fetch(url, { method: "POST", headers: { ...headers, authorization: `Bearer ${held}` }, body });
+    const { data, errors } = await response.json();
+    assert.equal(errors, undefined, JSON.stringify(errors));
+    return data;
+  };
+}

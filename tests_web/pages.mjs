@@ -1,7 +1,7 @@
 // Pages in a real browser, as somebody uses them. One thing to know: whatever goes wrong on a page (refused by its policy,
 // thrown, asked of somebody else) is collected, and a story ends by asking that nothing did.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 import { address } from "./city.mjs";
@@ -83,9 +83,28 @@ export async function picture(page, name) {
 
 /** The bytes of a QR code as a camera sees it: read from the pixels of the screen, by another library than the page's. */
 export async function readQr(page, selector) {
-  const { readBarcodes } = await import("zxing-wasm/reader");
+  const { prepareZXingModule, readBarcodes } = await import("zxing-wasm/reader");
+  // By itself it would fetch this from outside.
+  const wasmBinary = readFileSync(new URL("node_modules/zxing-wasm/dist/reader/zxing_reader.wasm", import.meta.url)).buffer;
+  prepareZXingModule({ overrides: { wasmBinary } });
   const picture = await page.locator(selector).screenshot();
   const [found] = await readBarcodes(new Blob([picture]), { formats: ["QRCode"], tryHarder: true });
   assert.ok(found?.text, "there is no QR code to be read");
   return found.text;
+}
+
+/** A page as it stands, in both sizes, light and dark: a picture of each, and axe where they differ most. */
+export async function everyLook(page, name) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      // Charts are drawn anew.
+      await page.waitForTimeout(350);
+      await picture(page, `${name}-${size}-${colorScheme}`);
+      if ((size === "desktop") === (colorScheme === "light")) await accessible(page);
+    }
+  }
+  await page.setViewportSize(SIZES.desktop);
+  await page.emulateMedia({ colorScheme: "light" });
 }

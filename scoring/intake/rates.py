@@ -49,9 +49,16 @@ def due_on(decided_on: date) -> date | None:
 
 
 async def read_rates(
-    connection: AsyncConnection, *, places: Sequence[str], since: date, until: date, body: str | None = None
+    connection: AsyncConnection,
+    *,
+    places: Sequence[str],
+    since: date,
+    until: date,
+    body: str | None = None,
+    actor: str | None = None,
 ) -> list[BodyRates]:
-    """The rates of the bodies that delivered decisions of the months from `since` to before `until`; by name."""
+    """The rates of the bodies that delivered decisions of the months from `since` to before `until`, by name; of one
+    body alone, or of what one account delivered, where given."""
     sums = [func.sum(intake_counts.c[name]).label(name) for name in COUNTED]
     wanted = and_(intake_batches.c.place.in_(places), intake_counts.c.month >= since, intake_counts.c.month < until)
     statement = (
@@ -63,6 +70,8 @@ async def read_rates(
     )
     if body is not None:
         statement = statement.where(intake_counts.c.body == body)
+    if actor is not None:
+        statement = statement.where(intake_batches.c.actor == actor)
     return [_rates(row) for row in await connection.execute(statement)]
 
 

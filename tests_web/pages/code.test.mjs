@@ -9,7 +9,8 @@ test.after(closeBrowser);
 
 async function post(path, body, token) {
   const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
-  return (await fetch(`${address}${path}`, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  const answer = await fetch(`${address}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  return answer.status === 204 ? null : answer.json();
 }
 const signedIn = (role, n) => post("/sign-in/demo", { role, n });
 
@@ -125,8 +126,8 @@ test("a result is explained, drawn, compared, and answers what would change it",
   await result.locator("canvas").first().waitFor();
   assert.match(await result.innerText(), /有 3 条「近五年的表彰奖励」记录,让您多了 45 分。/);
   assert.match(await result.locator("table").first().innerText(), /见义勇为表彰\s+\+60/);
-  await result.getByText("见义勇为表彰").last().click();
-  await result.getByText(/^依据:《/).first().waitFor();
+  await result.locator("summary").filter({ hasText: "见义勇为表彰" }).click();
+  await result.locator("details[open]").getByText(/^依据:《/).waitFor();
   await result.getByRole("heading", { name: "一路是怎么变化的" }).click();
   await result.getByText("新计入「近两年履行的信用承诺」,多了 6 分。").waitFor();
   await result.getByRole("heading", { name: "比较两天" }).click();
@@ -186,6 +187,18 @@ test("somebody who does not take part reads the notice, joins, and has a code", 
   await close();
 });
 
+test("without a live connection the scan is found in the log", async () => {
+  const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], allowed: (text) => /WebSocket/.test(text) });
+  await page.routeWebSocket(/graphql$/, (socket) => socket.close({ code: 1011 }));
+  await page.reload();
+  await page.getByText("网络断开了").waitFor();
+  await shown(page);
+  await scanned(await read(page));
+  await card(page).waitFor();
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test("a server that cannot be reached is said, and the code comes by itself when it can", async () => {
   const isNetwork = (text) => /ERR_FAILED|ERR_CONNECTION|WebSocket/.test(text);
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], allowed: isNetwork });
@@ -221,11 +234,10 @@ test("a slow network shows that something is under way", async () => {
 test("an expired sign-in is said, and signing in again goes on where one was", async () => {
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], view: "/benefits", allowed: (text) => /status of 401/.test(text) });
   await page.getByRole("heading", { name: /现在可以享受/ }).waitFor();
-  const refusal = { status: 401, json: { code: "UNAUTHENTICATED", message: "登录已失效。请重新登录。" } };
-  await page.route("**/sign-in/refresh", (route) => route.fulfill(refusal));
+  const { refresh } = JSON.parse(await page.evaluate(() => localStorage.getItem("xinyi-citizen")));
+  await post("/sign-in/end", { refresh_token: refresh });
   await page.reload();
   await page.getByText("登录已过期,请重新登录。").waitFor();
-  await page.unroute("**/sign-in/refresh");
   await signIn(page, "citizen", 2);
   await page.getByRole("heading", { name: /现在可以享受/ }).waitFor();
   await page.getByRole("link", { name: "我的" }).click();
@@ -242,21 +254,22 @@ const VIEWS = {
 };
 
 for (const size of ["phone", "desktop"]) {
-  for (const dark of [false, true]) {
-    test(`every view is there for everybody, ${size}, ${dark ? "dark" : "light"}`, async () => {
-      const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], size, dark });
-      for (const [view, ready] of Object.entries(VIEWS)) {
-        await page.goto(addressOf("citizen", view));
+  test(`every view is there for everybody, light and dark, ${size}`, async () => {
+    const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], size });
+    for (const [view, ready] of Object.entries(VIEWS)) {
+      await page.goto(addressOf("citizen", view));
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
         await ready(page);
         // A chart draws itself in a moment.
-        await page.waitForTimeout(view === "/score" ? 500 : 100);
-        await picture(page, `citizen-${view.slice(1) || "code"}-${size}-${dark ? "dark" : "light"}`);
+        if (view === "/score") await page.waitForTimeout(400);
+        await picture(page, `citizen-${view.slice(1) || "code"}-${size}-${colorScheme}`);
         await accessible(page);
       }
-      assert.deepEqual(wrong, []);
-      await close();
-    });
-  }
+    }
+    assert.deepEqual(wrong, []);
+    await close();
+  });
 }
 
 test("English by choice", async () => {

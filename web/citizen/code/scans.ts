@@ -1,38 +1,41 @@
-/** Hearing that one's code was scanned. One thing to know: whatever happened while the connection was away is looked for in
- * the log, so no scan is missed. */
-import { useDocumentVisibility } from "@vueuse/core";
-import { ref, watch, type Ref } from "vue";
+/** Hearing that one's code was scanned. One thing to know: whatever happened while the live connection was away is looked
+ * for in the log, so no scan is missed, with or without one. */
+import { useDocumentVisibility, useIntervalFn } from "@vueuse/core";
+import { watch, type Ref } from "vue";
 import { LatestScans, Scanned, type ScanFragment } from "../../generated/citizen";
 import type { Client } from "../../shared/graphql";
 import { isLost, useLive } from "../../shared/live";
 import type { Shown } from "./renewing";
 
 const SCAN = "verifyCreditCode";
+/** Milliseconds between two looks into the log, while nothing is told by itself. */
+const PACE = 3_000;
 
-/** The last scan; `since` is the code that is, or was last, on the screen. Set it to null when it has been read. */
-export function useScans(client: Client, since: () => Shown | null): Ref<ScanFragment | null> {
-  const scan = ref<ScanFragment | null>(null);
+/** Tells of each scan of the codes that are shown here, once. */
+export function useScans(client: Client, code: Readonly<Ref<Shown | null>>, tell: (event: ScanFragment) => void): void {
+  const visibility = useDocumentVisibility();
+  /** When the first code came on the screen: what was scanned before is no news. */
+  let from = Number.POSITIVE_INFINITY;
   let heardUpTo = "";
 
   function hear(event: ScanFragment): void {
     if (event.action !== SCAN || event.at <= heardUpTo) return;
     heardUpTo = event.at;
-    scan.value = event;
+    tell(event);
   }
 
   async function lookBack(): Promise<void> {
-    const code = since();
-    if (code === null) return;
     const { me } = await client.ask(LatestScans, {});
-    const [latest] = me.accessLog.edges.map((edge) => edge.node).filter((event) => event.action === SCAN);
-    if (latest !== undefined && Date.parse(latest.at) >= code.issuedAt) hear(latest);
+    const latest = me.accessLog.edges.map((edge) => edge.node).find((event) => event.action === SCAN);
+    if (latest !== undefined && Date.parse(latest.at) >= from) hear(latest);
   }
 
+  const look = (): void => {
+    // Where this fails too, the next look will do.
+    if (visibility.value === "visible" && from < Number.POSITIVE_INFINITY) lookBack().catch(() => undefined);
+  };
   useLive(client, Scanned, {}, (data) => hear(data.codeScanned));
-  const visibility = useDocumentVisibility();
-  watch([isLost, visibility], () => {
-    // Where this fails too, the next connection asks again.
-    if (!isLost.value && visibility.value === "visible") lookBack().catch(() => undefined);
-  });
-  return scan;
+  watch([isLost, visibility], look);
+  useIntervalFn(() => isLost.value && look(), PACE);
+  watch(code, (shown) => (from = Math.min(from, shown?.issuedAt ?? from)));
 }

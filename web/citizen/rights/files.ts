@@ -14,7 +14,9 @@ export class TooLarge extends Error {}
 export async function paperOf(file: File): Promise<{ title: string; content: string }> {
   const content = file.size <= MOST_BYTES ? file : file.type.startsWith("image/") ? await smaller(file) : null;
   if (content === null) throw new TooLarge(file.name);
-  return { title: file.name.slice(-200), content: base64Of(new Uint8Array(await content.arrayBuffer())) };
+  // A name's ending has to be that of its content.
+  const name = content === file ? file.name : file.name.replace(/(\.\w+)?$/, ".jpg");
+  return { title: name.slice(-200), content: base64Of(new Uint8Array(await content.arrayBuffer())) };
 }
 
 async function smaller(file: File): Promise<Blob | null> {

@@ -2,17 +2,19 @@
  * arrive is told of where the case is shown, and can be handed in again. */
 import { useQueryClient } from "@tanstack/vue-query";
 import { ref } from "vue";
+import { useI18n } from "vue-i18n";
 import { useRouter } from "vue-router";
 import { AddEvidence } from "../../generated/citizen";
 import { good, type Document } from "../../shared/graphql";
-import { useClient } from "../../shared/page";
-import { paperOf } from "./files";
+import { sentence, useClient } from "../../shared/page";
+import { paperOf, TooLarge } from "./files";
 
 /** How a case is opened: `open` takes the variables of `document`, hands in the papers and goes to the case. */
 export function useOpening<Result, Variables>(document: Document<Result, Variables>, take: (data: Result) => { id: string }) {
   const client = useClient();
   const queries = useQueryClient();
   const router = useRouter();
+  const { t } = useI18n();
   const error = ref<unknown>(null);
   const isBusy = ref(false);
 
@@ -24,8 +26,8 @@ export function useOpening<Result, Variables>(document: Document<Result, Variabl
       for (const paper of papers) {
         try {
           good((await client.ask(AddEvidence, { input: { caseId, ...(await paperOf(paper)) } })).addEvidence);
-        } catch {
-          missing.push(paper.name);
+        } catch (caught) {
+          missing.push(caught instanceof TooLarge ? t("rights.papers.tooLarge", { name: paper.name }) : `${paper.name}: ${sentence(caught, t)}`);
         }
       }
       void queries.invalidateQueries();

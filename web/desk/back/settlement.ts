@@ -2,7 +2,7 @@
  * here trusts the list that the file was found in; what counts is what our published key signed. */
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet, type JWK } from "jose";
 
-export type Fault = "signature" | "purpose" | "csv" | "json" | "sum";
+export type Fault = "signature" | "purpose" | "csv" | "json" | "adding";
 interface Claims { lines: number; totalFen: number; sha256: { csv: string; json: string } }
 
 const hex = (bytes: ArrayBuffer) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -13,7 +13,7 @@ export async function faultOf(statement: string, csv: Blob, json: Blob): Promise
   const keys = (await (await fetch("/.well-known/jwks.json")).json()) as JSONWebKeySet;
   let claims: Claims;
   try {
-    const { payload, protectedHeader, key: _ } = await compactVerify(statement.trim(), createLocalJWKSet(keys));
+    const { payload, protectedHeader } = await compactVerify(statement.trim(), createLocalJWKSet(keys));
     const used = keys.keys.find((key) => key.kid === protectedHeader.kid) as (JWK & { purpose?: string }) | undefined;
     if (protectedHeader.typ !== "xinyi-settlement+jwt" || used?.purpose !== "settlement") return "purpose";
     claims = JSON.parse(new TextDecoder().decode(payload)) as Claims;
@@ -24,5 +24,5 @@ export async function faultOf(statement: string, csv: Blob, json: Blob): Promise
   if ((await hashOf(json)) !== claims.sha256.json) return "json";
   const { lines } = JSON.parse(await json.text()) as { lines: { amountFen: number }[] };
   const total = lines.reduce((sum, line) => sum + BigInt(line.amountFen), 0n);
-  return lines.length === claims.lines && total === BigInt(claims.totalFen) ? null : "sum";
+  return lines.length === claims.lines && total === BigInt(claims.totalFen) ? null : "adding";
 }

@@ -58,7 +58,7 @@ export const zh = {
       "fewer-inspections": "减少检查",
       advice: "咨询辅导",
     },
-    offersAbout: "正在提供的优惠。左边是人人都有的标准服务,不看信用码;右边是在此之外增加的。",
+    offersAbout: "正在提供的优惠。每一项先写人人都有的标准服务(不看信用码),再写在此之外增加的。",
     searchOffers: "找优惠:名称、机构或内容",
     standard: "标准服务(人人都有)",
     added: "优惠在此之外增加",

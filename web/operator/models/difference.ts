@@ -48,11 +48,10 @@ function changes(before: Map<string, [string, string]>, after: Map<string, [stri
     .map((key) => ({ name: (after.get(key) ?? before.get(key))?.[0] ?? key, was: before.get(key)?.[1] ?? null, willBe: after.get(key)?.[1] ?? null }))
     .filter(({ was, willBe }) => was !== willBe);
 }
-const said = (...parts: string[]): string => parts.filter(Boolean).join(" · ");
 
 /** Grades and rules that are not the same, in the words that people read. */
 export function toldDifference(before: ToldFragment, after: ToldFragment): Change[] {
   const grades = (one: ToldFragment) => new Map(one.grades.map(({ code, name, when }) => [code, [name, when] as [string, string]]));
-  const rules = (one: ToldFragment) => new Map(one.rules.map(({ id, label, sentence, window }) => [id, [label, said(sentence, window)] as [string, string]]));
+  const rules = (one: ToldFragment) => new Map(one.rules.map(({ id, label, sentence, window }) => [id, [label, window && !sentence.includes(window) ? `${sentence} · ${window}` : sentence] as [string, string]]));
   return [...changes(grades(before), grades(after)), ...changes(rules(before), rules(after))];
 }

@@ -1,0 +1,56 @@
+/** Words of a partner's own offers. */
+export const zh = {
+  offers: {
+    title: "优惠项目", about: "优惠是在标准服务之上增加的内容。提交前会先看到合规审查的意见和依据。", new: "起草优惠", which: "看哪些",
+    group: { given: "在用", waiting: "待办", ended: "已结束" }, none: "这里没有优惠。", gone: "没有这项优惠,或它不是贵单位的。",
+    state: { DRAFT: "草稿", SUBMITTED: "等待批准", CHANGES_REQUESTED: "退回修改", SCHEDULED: "待开放", OPEN: "开放中", HELD: "暂不提供", PAUSED: "已暂停", CLOSED: "已结束", WITHDRAWN: "已撤回" },
+    status: { draft: "起草", edited: "修改", submitted: "提交", "changes-requested": "退回修改", approved: "批准", paused: "暂停", resumed: "恢复", closed: "结束", withdrawn: "撤回", "review-signed": "人工审查已签字", "rolled-back": "回到旧版本", "baseline-recorded": "登记标准服务" },
+    revision: "新版本", since: "{at} 更新", due: "最迟 {day} 审完", reviewed: "有 {count} 处需要人工审查", objected: "合规审查有 {count} 条意见",
+    verdict: "合规审查的意见", lawful: "没有发现问题,可以提交。", needsReview: "需人工审查", forbidden: "不允许",
+    versions: "各个版本", version: "第 {number} 版", inForce: "现行", changes: "改动的内容", field: "项目", before: "原来", after: "改为",
+    signed: "人工审查签字", steps: "经过", kind: "优惠种类", name: "名称", standardService: "标准服务(人人都有)", benefit: "增加的内容", opensOn: "开始日", closesOn: "结束日(当天不再开放)", closedFrom: ",{day} 起不再开放", judgedBy: "审批期限",
+    act: { change: "修改", submit: "提交审批", withdraw: "撤回", pause: "暂停", resume: "恢复", close: "结束", revise: "起草新版本", baseline: "登记标准服务" },
+    note: { withdraw: "撤回后这一版不再等待批准。", pause: "暂停期间不再给新的优惠;已核验的仍可核销。", resume: "恢复前会再作一次合规审查。", close: "结束后不能恢复;已核验的仍可核销。" },
+    what: "给什么", effects: "属于哪类增益(可多选)", terms: "{kind}的具体条款", who: "给谁、多少、何时", required: "必填",
+    model: "依据的评价模型", threshold: "达到哪一档", subject: { PERSON: "个人", ENTERPRISE: "企业" }, measure: "对应的激励措施", anyMeasure: "由系统按清单对应",
+    payer: "费用由谁承担", payers: { partner: "本单位", "public-budget": "财政预算", "third-party": "第三方" }, budget: "预算或出资方名称",
+    quota: "总名额(不填即不限)", limitPerPerson: "每人次数(不填即不限)",
+    baseline: "标准服务", baselineNote: "对所有人一样,不看信用。它只能追加以后日期的新标准,不随优惠改变。",
+    price: "价格,免费则不填", deposit: "押金,没有则不填", days: "办理工作日,即办则不填", queue: "排队方式", queues: { none: "无需排队", "first-come": "先到先办", appointment: "预约" },
+    papers: "需带的材料", inForceFrom: "从哪天起如此", sourceTitle: "依据的公示或清单", sourceClause: "条款",
+    declared: "声明", lanes: "面向所有人的通道、场所和名额保持不变", basic: "涉及基本公共服务", right: "涉及法定权利",
+    yuan: "元", noAmount: "请填金额,最多两位小数。", typeEnter: "输入后按回车", saveDraft: "保存草稿", saveNote: "保存后可先看审查意见,再决定是否提交。",
+    effect: {
+      "fee-reduction": "减少费用", "fee-waiver": "免除费用", "deposit-waiver": "免押金", "deferred-payment": "先享后付", "papers-later": "材料后补", "separate-lane": "新增通道", "extra-capacity": "新增名额",
+      extra: "增加服务", voucher: "代金券", gift: "礼品", "longer-term": "延长期限", publicity: "宣传展示", "tie-break": "同等条件优先", "bonus-points": "评审加分", "fewer-inspections": "减少检查", advice: "咨询辅导",
+    },
+  },
+};
+
+export const en: typeof zh = {
+  offers: {
+    title: "Offers", about: "An offer adds to the standard service. You see what the guard says, and on what ground, before you submit.", new: "Draft an offer", which: "Which",
+    group: { given: "In use", waiting: "To do", ended: "Ended" }, none: "No offers here.", gone: "There is no such offer, or it is not yours.",
+    state: { DRAFT: "Draft", SUBMITTED: "Submitted", CHANGES_REQUESTED: "Sent back", SCHEDULED: "Scheduled", OPEN: "Open", HELD: "Held", PAUSED: "Paused", CLOSED: "Closed", WITHDRAWN: "Withdrawn" },
+    status: { draft: "drafted", edited: "edited", submitted: "submitted", "changes-requested": "sent back", approved: "approved", paused: "paused", resumed: "resumed", closed: "closed", withdrawn: "withdrawn", "review-signed": "review signed", "rolled-back": "rolled back", "baseline-recorded": "standard service registered" },
+    revision: "New version", since: "changed {at}", due: "judged by {day}", reviewed: "{count} points need a human", objected: "the guard has {count} remarks",
+    verdict: "What the guard says", lawful: "Nothing against it: it can be submitted.", needsReview: "needs a human", forbidden: "forbidden",
+    versions: "Versions", version: "Version {number}", inForce: "In force", changes: "What changed", field: "Field", before: "Before", after: "After",
+    signed: "Signed reviews", steps: "Steps", kind: "Kind", name: "Title", standardService: "Standard service (for everybody)", benefit: "What is added", opensOn: "First day", closesOn: "First day on which it is closed", closedFrom: ", closed from {day}", judgedBy: "Judged by",
+    act: { change: "Change", submit: "Submit", withdraw: "Withdraw", pause: "Pause", resume: "Resume", close: "Close", revise: "Draft a new version", baseline: "Register the standard service" },
+    note: { withdraw: "This version waits no longer.", pause: "Nothing new is given; what was verified can be redeemed.", resume: "The guard looks at it again first.", close: "It cannot be opened again; what was verified can be redeemed." },
+    what: "What is given", effects: "What sort of addition", terms: "Terms of {kind}", who: "To whom, how many, when", required: "required",
+    model: "Model", threshold: "Lowest grade", subject: { PERSON: "people", ENTERPRISE: "enterprises" }, measure: "Measure", anyMeasure: "The one that covers it",
+    payer: "Who bears the cost", payers: { partner: "This organisation", "public-budget": "A public budget", "third-party": "A third party" }, budget: "Name of the budget or sponsor",
+    quota: "How many in all (empty: no limit)", limitPerPerson: "How many for one person (empty: no limit)",
+    baseline: "Standard service", baselineNote: "The same for everybody, whatever their credit. A later one can be added; it does not change with the offer.",
+    price: "Price; empty where free", deposit: "Deposit; empty where none", days: "Working days; empty where at once", queue: "Queue", queues: { none: "none", "first-come": "first come", appointment: "appointment" },
+    papers: "Papers to bring", inForceFrom: "Since when", sourceTitle: "Public terms behind it", sourceClause: "Clause",
+    declared: "Declarations", lanes: "Lanes, places and quotas open to everybody stay as they were", basic: "It concerns a basic public service", right: "It concerns a statutory right",
+    yuan: "yuan", noAmount: "Please give an amount with two decimals at most.", typeEnter: "Type and press Enter", saveDraft: "Save the draft", saveNote: "You see what the guard says before you submit.",
+    effect: {
+      "fee-reduction": "Lower fee", "fee-waiver": "No fee", "deposit-waiver": "No deposit", "deferred-payment": "Pay later", "papers-later": "Papers later", "separate-lane": "An added lane", "extra-capacity": "Added places",
+      extra: "Something extra", voucher: "Voucher", gift: "Gift", "longer-term": "Longer term", publicity: "Publicity", "tie-break": "Tie-break", "bonus-points": "Bonus points", "fewer-inspections": "Fewer inspections", advice: "Advice",
+    },
+  },
+};
