@@ -4,6 +4,7 @@ class, as the inputs of `api.offer_input` are, so a new kind has its form at onc
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from typing import Any, get_args, get_origin
 
@@ -57,8 +58,8 @@ class KindTerm:
     unit: str = strawberry.field(description="Unit of a number; empty where there is none.")
     words: list[TermWord] = strawberry.field(description="The words it may take; empty: any.")
     required: bool = strawberry.field(description="Whether it has to be stated.")
-    least: int | None = strawberry.field(description="Smallest number.")
-    most: int | None = strawberry.field(description="Largest number.")
+    least: Decimal | None = strawberry.field(description="Smallest number.")
+    most: Decimal | None = strawberry.field(description="Largest number; of money, in 分.")
     longest: int | None = strawberry.field(description="Most characters of a text.")
 
 
@@ -76,8 +77,8 @@ def _term(name: str, stated: Any) -> KindTerm:
         unit=extra.get("unit", ""),
         words=[TermWord(code=code, name=told) for code, told in extra.get("words", {}).items()],
         required=stated.is_required(),
-        least=_bound(stated, "ge"),
-        most=_bound(stated, "le"),
+        least=_number(_bound(stated, "ge")),
+        most=_number(_bound(stated, "le")),
         longest=_bound(stated, "max_length"),
     )
 
@@ -90,6 +91,10 @@ def _sort_of(name: str, annotation: Any) -> TermSort:
     plain = {annotation, *get_args(annotation)}
     sorts = ((bool, TermSort.YES_NO), (int, TermSort.NUMBER), (date, TermSort.DAY))
     return next((sort for type_, sort in sorts if type_ in plain), TermSort.TEXT)
+
+
+def _number(bound: int | None) -> Decimal | None:
+    return None if bound is None else Decimal(bound)  # an amount goes beyond what Int holds
 
 
 def _bound(stated: Any, name: str) -> int | None:

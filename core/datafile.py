@@ -151,4 +151,6 @@ class RuleFile:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"]) or "文件"
-            raise self.error(first["loc"], f"{where}:{first['msg']}", "请对照同目录的其他文件改正此处") from None
+            raise self.error(
+                first["loc"], f"{where}:{first['msg'].removeprefix('Value error, ')}", "请对照同目录的其他文件改正此处"
+            ) from None

@@ -18,6 +18,14 @@ function below(folder, ends) {
     .map((name) => [relative(folder, join(folder, name)), readFileSync(join(folder, name), "utf8")]);
 }
 
+/** Styles as WeChat understands them: 750rpx are the width of the screen, and `page` is the root. Those of all components
+ * go together, since what simulates them stumbles over variables. */
+const styles = () =>
+  below(sources, [".wxss"])
+    .map(([, text]) => text.replace(/@import .*/, "").replace(/(\d+)rpx/g, (_, rpx) => `${(rpx * 390) / 750}px`))
+    .join("\n")
+    .replace(/^\s*page \{/gm, ":root {");
+
 /** The project as DevTools builds it, path → text; strict TypeScript or an error. `demo` is who signs in; null: WeChat. */
 export function built(demo) {
   const folder = mkdtempSync(join(tmpdir(), "miniprogram-"));
@@ -26,7 +34,7 @@ export function built(demo) {
     execFileSync(process.execPath, [join(packages, "typescript/bin/tsc"), "-p", project, ...options], { encoding: "utf8" });
     // miniprogram-simulate hands modules `module` alone.
     const scripts = below(folder, [".js"]).map(([name, text]) => [name, `var exports = module.exports;\n${text}`]);
-    const files = Object.fromEntries([...scripts, ...below(sources, [".wxml", ".wxss", ".json"])]);
+    const files = Object.fromEntries([...scripts, ...below(sources, [".wxml", ".json"])]);
     files["config.js"] = `module.exports = { base: ${JSON.stringify(address)}, demo: ${JSON.stringify(demo)} };`;
     return files;
   } catch (error) {
@@ -37,12 +45,13 @@ export function built(demo) {
 }
 
 /** A phone with the mini-program on it. `see(path, properties)` shows a page or component; its handle is `window.shown`. */
-export async function phone(files) {
-  const context = await (await browser()).newContext({ viewport: { width: 390, height: 844 }, bypassCSP: true });
+export async function phone(files, { dark = false } = {}) {
+  const context = await (await browser()).newContext({ viewport: { width: 390, height: 844 }, colorScheme: dark ? "dark" : "light", bypassCSP: true });
   const page = await context.newPage();
   await page.goto(`${address}/healthz`);
   await page.setContent("<body></body>");
   await page.addScriptTag({ path: join(packages, "miniprogram-simulate/build.js") });
+  await page.addStyleTag({ content: `${styles()} body { margin: 0; font-family: sans-serif; background: var(--ground) } wx-view { display: block }` });
   await page.evaluate(setUp, files);
   const see = (path, properties = {}) =>
     page.evaluate(
@@ -67,6 +76,22 @@ function setUp(files) {
     if (!loaded.has(path)) loaded.set(path, load(path));
     return loaded.get(path);
   };
+  // miniprogram-simulate has no canvas: the component gets a real one, laid where its own would be.
+  const make = window.Component;
+  const createSelectorQuery = () => {
+    const found = { select: () => found, fields: () => found, exec: (heard) => setTimeout(() => heard([canvas()])) };
+    return found;
+  };
+  const canvas = () => {
+    const place = document.querySelector("wx-canvas");
+    if (place === null) return null;
+    const node = document.createElement("canvas");
+    const { width } = place.getBoundingClientRect();
+    node.style.width = `${width}px`;
+    place.replaceChildren(node);
+    return { node, width };
+  };
+  window.Component = (options) => make({ ...options, options: { classPrefix: "" }, methods: { ...options.methods, createSelectorQuery } });
   window.stored = {};
   window.brightness = [];
   window.online = true;

@@ -175,14 +175,14 @@ def _disparity(summary: Mapping[str, Any]) -> str:
             said += ",低于 0.8"
         chart = _bars(
             f"达到 {found['threshold']} 及以上的百分比",
-            [group["group"] for group in groups],
+            [group["name"] for group in groups],
             [{"before": group["before_percent"], "after": group["after_percent"]} for group in groups],
             is_compared=summary["before"] is not None,
         )
         head = [titles[found["attribute"]], "人数", "现行达标", "新版达标"]
         body = [
             [
-                group["group"],
+                group["name"],
                 _people(group["people"]),
                 _percent(group["before_percent"]),
                 _percent(group["after_percent"]),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import years_before
 from legal.deniability import Crowd, says_nothing_bad
+from scoring.divisions import district_name
 from scoring.life.reasons import Direction, literal, top_reasons
 from scoring.model import Model
 from scoring.values import half_up
@@ -374,6 +375,7 @@ def _disparity(
         "groups": [
             {
                 "group": group,
+                "name": (district_name(group) if attribute == "district" else None) or group,
                 "people": shown(people),
                 "before_percent": half_up(100 * reached_before, people) if before is not None else None,
                 "after_percent": half_up(100 * reached, people),

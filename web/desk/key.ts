@@ -98,9 +98,13 @@ async function tokenBy(key: PartnerKey, door: Door): Promise<{ token: string; un
 
 /** Sign in by key (RFC 7523). The session lasts as long as the page: the key is in nothing else. Throws `Refused`. */
 export async function signInByKey(session: Session, key: PartnerKey, door: Door): Promise<void> {
-  const { role, ...access } = await tokenBy(key, door);
-  session.next = async () => tokenBy(key, door);
-  session.access = access;
-  session.who = { role: "key", account: role.toUpperCase() };
+  const next = async () => {
+    const { role, ...access } = await tokenBy(key, door);
+    // Who was an applicant yesterday may be a representative today.
+    session.who = { role: "key", account: role.toUpperCase() };
+    return access;
+  };
+  session.access = await next();
+  session.next = next;
   session.ended = false;
 }

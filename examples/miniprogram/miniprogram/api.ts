@@ -26,6 +26,7 @@ interface Tokens {
 
 const KEPT = "refresh-token";
 const MARGIN = 30_000;
+const HEADERS = { "content-type": "application/json", accept: "application/json", "accept-language": "zh-CN" };
 let access: { token: string; until: number } | null = null;
 let renewing: Promise<string> | null = null;
 
@@ -45,7 +46,7 @@ function post<Body>(path: string, data: object, token?: string): Promise<Body> {
       method: "POST",
       data,
       timeout: 10_000,
-      header: { "content-type": "application/json", accept: "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      header: { ...HEADERS, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       success: ({ data: body }) => {
         if (typeof body === "object" && body !== null) resolve(body as Body);
         else reject(fail("UNREACHABLE", "服务器没有正常回答。请稍后再试。"));

@@ -31,15 +31,19 @@ export function hear<Data, Variables>(document: Document<Data, Variables>, varia
     const opened = wx.connectSocket({ url: `${base.replace(/^http/, "ws")}/graphql`, protocols: ["graphql-transport-ws"] });
     socket = opened;
     const send = (message: object) => opened.send({ data: JSON.stringify(message) });
-    opened.onOpen(() => send({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
+    opened.onOpen(() => send({ type: "connection_init", payload: { authorization: `Bearer ${token}`, acceptLanguage: "zh-CN" } }));
     opened.onMessage(({ data }) => {
       const message = JSON.parse(String(data)) as { type: string; payload?: { data?: Data } };
       if (message.type === "connection_ack") {
-        tries = 0;
-        send({ id: "1", type: "subscribe", payload: { documentId: document.id, variables } });
+        // The protocol wants a text; the id says which.
+        send({ id: "1", type: "subscribe", payload: { query: "", documentId: document.id, variables } });
       }
       if (message.type === "ping") send({ type: "pong" });
-      if (message.type === "next" && message.payload?.data) heard(message.payload.data);
+      if (message.type === "next") {
+        // Only now is it known to work: a connection that is closed at once waits longer each time.
+        tries = 0;
+        if (message.payload?.data) heard(message.payload.data);
+      }
       if (message.type === "error") isOver = true;
     });
     let isLost = false;

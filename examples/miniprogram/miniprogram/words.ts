@@ -13,3 +13,6 @@ export function outcomeOf(outcome: string | null | undefined): string {
   if (outcome === "BENEFIT_APPLIES") return "享受优惠";
   return outcome === "STANDARD_SERVICE" ? "按标准服务办理" : "没有办成";
 }
+
+/** Points without zeros that say nothing: `756.00` is `756`. */
+export const plain = (points: string): string => (points.includes(".") ? points.replace(/\.?0+$/, "") : points);

@@ -19,6 +19,7 @@ export default {
     file: "receipt",
     outcome: { BENEFIT_APPLIES: "benefit applies", STANDARD_SERVICE: "standard service" },
     came: { USED: "used as offered", PARTLY_USED: "used in part", NOT_USED: "not used in the end", SERVICE_PROBLEM: "something went wrong with the service", GIVEN_BACK: "used and then taken back" },
+    action: { requestConsent: "asked for your consent", openMandate: "began to act for you", grantMandate: "registered a mandate", creditCase: "opened your case", openAssistedSession: "served you at a window", loanApplications: "looked at your loan application" },
     purpose: { "benefit-check": "Whether the benefit applies" },
     problem: {
       CODE_EXPIRED: "The code had expired.",

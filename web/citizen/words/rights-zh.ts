@@ -19,6 +19,7 @@ export default {
     file: "核验回执",
     outcome: { BENEFIT_APPLIES: "享受优惠", STANDARD_SERVICE: "标准服务" },
     came: { USED: "已按优惠使用", PARTLY_USED: "使用了一部分", NOT_USED: "最后没有使用", SERVICE_PROBLEM: "服务出了问题", GIVEN_BACK: "使用后又退回" },
+    action: { requestConsent: "请您给出一项授权", openMandate: "开始代您办理", grantMandate: "登记代办", creditCase: "查看您的办理事项", openAssistedSession: "在窗口陪您办理", loanApplications: "查看您的贷款申请" },
     purpose: { "benefit-check": "核验是否享受优惠" },
     problem: {
       CODE_EXPIRED: "信用码已过期。",

@@ -52,9 +52,9 @@ export const zh = {
     loan: {
       lead: "由贵行依自己的风险政策决定并说明理由。信用评价结果不能作为拒绝的理由。",
       none: "这里没有申请。",
-      group: { toDecide: "待决定", running: "进行中", over: "已结束", all: "全部" },
+      group: { toDecide: "待决定", running: "进行中", lent: "已放款", over: "已结束", all: "全部" },
       state: { APPLIED: "待贵行决定", OFFERED: "等对方答复", ACCEPTED: "对方已接受", DECLINED: "未达成", DISBURSED: "已放款", REPAID: "已还清", WITHDRAWN: "对方已撤回", EXPIRED: "已过期" },
-      product: "产品", asked: "申请", months: "{n} 个月", use: "用途", applied: "申请时间", decideBy: "请在", before: "{day}之前决定", bid: "贵行方案", secured: "要担保", unsecured: "无担保", declined: "未达成的理由",
+      product: "产品", asked: "申请", months: "{n} 个月", use: "用途", applied: "申请时间", decideBy: "决定期限", before: "{day}之前", bid: "贵行方案", secured: "要担保", unsecured: "无担保", declined: "未达成的理由",
       look: "看对方授权的指标", lookNoted: "每看一次都记入对方的访问记录。只有区间或是与否,没有原始数据。", lookWhat: "可用不可见:没有授权、没有数据、已收回授权,答复相同。",
       indicator: "指标", field: "领域", answer: "答复",
       act: { OFFER: "提出方案", DECLINE: "不予办理", REPORT: "报告放款与还款" },
@@ -117,9 +117,9 @@ export const en = {
     loan: {
       lead: "Your bank decides by its own policy and says why. A credit result is no ground for declining.",
       none: "No applications here.",
-      group: { toDecide: "To be decided", running: "Running", over: "Over", all: "All" },
+      group: { toDecide: "To be decided", running: "Running", lent: "Paid out", over: "Over", all: "All" },
       state: { APPLIED: "Yours to decide", OFFERED: "Applicant decides", ACCEPTED: "Accepted", DECLINED: "Not agreed", DISBURSED: "Paid out", REPAID: "Repaid", WITHDRAWN: "Withdrawn", EXPIRED: "Expired" },
-      product: "Product", asked: "Asked for", months: "{n} months", use: "Use", applied: "Applied", decideBy: "Decide", before: "before {day}", bid: "Your offer", secured: "secured", unsecured: "unsecured", declined: "Why not agreed",
+      product: "Product", asked: "Asked for", months: "{n} months", use: "Use", applied: "Applied", decideBy: "To be decided", before: "before {day}", bid: "Your offer", secured: "secured", unsecured: "unsecured", declined: "Why not agreed",
       look: "See the indicators the applicant named", lookNoted: "Each look is on the applicant's log. Bands and yes or no only, never the data.", lookWhat: "Usable, not visible: not named, no data and taken back are answered alike.",
       indicator: "Indicator", field: "Field", answer: "Answer",
       act: { OFFER: "Offer a loan", DECLINE: "Decline", REPORT: "Report payout and repayment" },

@@ -38,6 +38,10 @@ export function useItems(place: () => string | null = () => null): { items: Comp
   return { items, nameOf: (code) => items.value.find((item) => item.code === code)?.label ?? code };
 }
 
+/** Fields of a record that are shown as what they mean, so not once more. */
+const SAID = ["document-number", "authority", "decided-on", "provider"];
+export const besides = <Field extends { id: string }>(fields: Field[]): Field[] => fields.filter(({ id }) => !SAID.includes(id));
+
 /** What a text says as JSON, or nothing where it is none. */
 export function parsed(text: string): Record<string, unknown> {
   try {

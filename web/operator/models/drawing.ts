@@ -11,7 +11,7 @@ const gap = (figure: Figure): number | "-" => figure ?? "-";
 
 /** A colour for each of so many grades, best first. */
 export const colours = (number: number): string[] =>
-  Array.from({ length: number }, (_, at) => STEPS[number <= 1 ? 0 : Math.round((at * (STEPS.length - 1)) / (number - 1))] ?? "#7b8794");
+  Array.from({ length: number }, (_, at) => STEPS[number <= 1 ? 1 : Math.round((at * (STEPS.length - 1)) / (number - 1))] ?? "#7b8794");
 
 /** Two figures beside each other for every name. */
 export function besides(names: string[], pairs: { name: string; figures: Figure[]; colour?: string }[], unit = ""): Option {
@@ -37,11 +37,11 @@ export function stacked(names: string[], parts: { name: string; figures: Figure[
 }
 
 /** One line over time for each name. */
-export function lines(names: string[], over: { name: string; figures: Figure[] }[], unit = ""): Option {
+export function lines(names: string[], over: { name: string; figures: Figure[]; isTarget?: boolean }[], { unit = "", scale = false } = {}): Option {
   return {
     legend: { top: 0, type: "scroll" },
     xAxis: { type: "category", data: names, axisLabel: { hideOverlap: true } },
-    yAxis: { type: "value", scale: true, axisLabel: { formatter: `{value}${unit}` } },
-    series: over.map(({ name, figures }) => ({ name, type: "line" as const, symbolSize: 8, data: figures.map(gap) })),
+    yAxis: { type: "value", scale, axisLabel: { formatter: `{value}${unit}` } },
+    series: over.map(({ name, figures, isTarget }) => ({ name, type: "line" as const, symbolSize: 8, data: figures.map(gap), ...(isTarget && { symbol: "none", lineStyle: { type: "dashed" as const } }) })),
   };
 }

@@ -3,7 +3,7 @@
 import type { VersionFragment } from "../../generated/operator";
 
 export type People = number | null;
-export interface Group { group: string; people: People; before_percent: number | null; after_percent: number | null }
+export interface Group { group: string; name?: string; people: People; before_percent: number | null; after_percent: number | null }
 export interface Disparity { finding: string; threshold: string; attribute: "sex" | "age" | "district"; groups: Group[]; ratio: string | null; lowest: string | null; highest: string | null; stops: boolean }
 export interface Reasons { looked_at: People; rules: { rule: string; label: string; percent: number; mean_points: number }[] }
 export interface OfferEffect { offer: string; title: string; threshold: string; before: People; after: People; clean_percent: number | null; denies: boolean | null; spent_fen: number | null; expected_fen: number | null }

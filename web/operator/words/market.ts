@@ -27,7 +27,7 @@ export const zh = {
       SUSPENDED: { do: "暂停", text: "窗口和优惠立即停用,经办台仍可登录阅读原因。" },
       OFFBOARDED: { do: "退出联盟", text: "已开通的机构有 30 天处理已预留的优惠和未完成的订单,之后全部密钥停用。" },
     },
-    evidence: { documents: "材料", name: "编号", kind: "种类", sha256: "SHA-256", contract: "协议编号", document: "协议文本", run: "符合性检查", from: "此前", application: "申请", place: "所在地", sector: "行业", contact: "联系方式", uscc: "统一社会信用代码", kid: "密钥指纹", passedAt: "通过时间", id: "编号" },
+    evidence: { documents: "材料", name: "编号", application_name: "机构", kind: "种类", sha256: "SHA-256", contract: "协议编号", document: "协议文本", run: "符合性检查", from: "此前", application: "申请", place: "所在地", sector: "行业", contact: "联系方式", uscc: "统一社会信用代码", kid: "密钥指纹", passedAt: "通过时间", id: "编号" },
     paper: { LICENCE: "营业执照或登记证书", QUALIFICATION: "行业资质", CONTRACT: "合作协议", OTHER: "其他" },
     sector: { bank: "银行", hospital: "医院", scenic: "景区", parking: "停车", hotel: "酒店", property: "租赁", transport: "交通", hall: "政务大厅", household: "家政", "elder-care": "养老", shop: "商户", park: "园区" },
     partner: {
@@ -112,7 +112,7 @@ export const en: typeof zh = {
       SUSPENDED: { do: "Suspend", text: "Counters and offers stop at once; the desk stays open to read why." },
       OFFBOARDED: { do: "Leave the alliance", text: "A live partner has 30 days to finish what was reserved and ordered; then all its keys end." },
     },
-    evidence: { documents: "Papers", name: "Number", kind: "Kind", sha256: "SHA-256", contract: "Contract number", document: "Contract text", run: "Conformance run", from: "Before", application: "Application", place: "Place", sector: "Sector", contact: "Contact", uscc: "USCC", kid: "Key thumbprint", passedAt: "Passed", id: "Number" },
+    evidence: { documents: "Papers", name: "Number", application_name: "Partner", kind: "Kind", sha256: "SHA-256", contract: "Contract number", document: "Contract text", run: "Conformance run", from: "Before", application: "Application", place: "Place", sector: "Sector", contact: "Contact", uscc: "USCC", kid: "Key thumbprint", passedAt: "Passed", id: "Number" },
     paper: { LICENCE: "Licence", QUALIFICATION: "Qualification", CONTRACT: "Contract", OTHER: "Other" },
     sector: { bank: "Bank", hospital: "Hospital", scenic: "Scenic spot", parking: "Parking", hotel: "Hotel", property: "Rental", transport: "Transport", hall: "Service hall", household: "Household", "elder-care": "Elder care", shop: "Shop", park: "Park" },
     partner: {

@@ -2,15 +2,15 @@
 import { ask } from "../../api";
 import { documents, type ScoreQuery } from "../../documents";
 import { failed, nothing, nothingYet, shown } from "../../showing";
-import { instant } from "../../words";
+import { instant, plain } from "../../words";
 
 type Score = ScoreQuery["me"]["scores"][number];
 const told = (score: Score) => ({
   model: score.model.name,
-  result: [score.points === null ? "" : `${score.points} 分`, score.grade?.name ?? ""].filter(Boolean).join(" · ") || "暂时没有评价",
+  result: [score.points === null ? "" : `${plain(score.points)} 分`, score.grade?.name ?? ""].filter(Boolean).join(" · ") || "暂时没有评价",
   at: instant(score.evaluatedAt),
   headlines: score.headlines,
-  lines: score.lines.map(({ label, points, basis }) => ({ label, basis, points: points.startsWith("-") || Number(points) === 0 ? points : `+${points}` })),
+  lines: score.lines.map(({ label, points, basis }) => ({ label, basis, points: points.startsWith("-") || Number(points) === 0 ? plain(points) : `+${plain(points)}` })),
 });
 
 Component({
