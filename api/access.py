@@ -4,14 +4,14 @@ know: the register shows a pseudonym, never a subject, and looking at the regist
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.context import Context, Info
@@ -21,7 +21,7 @@ from api.offline import OfflineUse, offline_use
 from api.outcomes import PartnerReport, shown_report
 from api.pagination import After, First, PageInfo, cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, Audience, access
-from api.scalars import Outcome
+from api.scalars import Fen, Outcome
 from core import audit
 from core.clock import start_of
 from core.errors import BadInput
@@ -31,6 +31,7 @@ from partners.eligibility import MESSAGES
 from partners.eligibility import WhyNot as Reason
 from partners.offline.tables import offline_uses
 from partners.outcomes import reports_of
+from partners.past_verifications import uses_of
 from partners.receipts import verification_named_in
 from partners.tables import access_events, accounts
 
@@ -54,6 +55,15 @@ def why_not_of(reason: Reason) -> WhyNot:
     return WhyNot(code=reason.value, message=MESSAGES[reason])
 
 
+@strawberry.type(description="That a benefit was used, as its holder reads it.", directives=access(SUBJECT))
+class BenefitUse:
+    """A redemption, told to the one whose it is."""
+
+    at: datetime = strawberry.field(description="When it was used.")
+    amount_fen: Fen | None = strawberry.field(description="Amount in 分, where there was one.")
+    reversed_at: datetime | None = strawberry.field(description="When the partner took it back, if it did.")
+
+
 @strawberry.type(description="Somebody asked about the subject, and what was answered.", directives=access(SUBJECT))
 class AccessEvent:
     """One line of «who looked at me», refused requests included."""
@@ -72,6 +82,7 @@ class AccessEvent:
     offline: OfflineUse | None = strawberry.field(
         description="Set where a gate without network took a pass: when, and when it told. `at` is when it told."
     )
+    use: BenefitUse | None = strawberry.field(description="What was made of the benefit; null while it was not used.")
     reports: list[PartnerReport] = strawberry.field(
         description="What the partner said came of the benefit, oldest first; it counts in no score."
     )
@@ -138,11 +149,8 @@ async def access_log(context: Context, subject_id: int, first: int | None, after
     async with context.state.database.reading() as connection:
         rows = (await connection.execute(statement)).all()
         known = await context.state.current_catalogue(connection)
-        reports = await _reports(connection, subject_id, rows[:size])
-    edges = [
-        AccessEventEdge(cursor=cursor_of(row.id), node=_event(row, known, reports.get(row.id, ())))
-        for row in rows[:size]
-    ]
+        came = await _what_came(connection, subject_id, rows[:size])
+    edges = [AccessEventEdge(cursor=cursor_of(row.id), node=_event(row, known, came)) for row in rows[:size]]
     info = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
     return AccessEventConnection(edges=edges, page_info=info)
 
@@ -153,8 +161,8 @@ async def access_event(connection: AsyncConnection, context: Context, subject_id
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         return None
-    reports = await _reports(connection, subject_id, [row])
-    return _event(row, await context.state.current_catalogue(connection), reports.get(key, ()))
+    came = await _what_came(connection, subject_id, [row])
+    return _event(row, await context.state.current_catalogue(connection), came)
 
 
 def _events() -> Select[Any]:
@@ -165,16 +173,29 @@ def _events() -> Select[Any]:
     return found.outerjoin(offline_uses, its_mark).order_by(access_events.c.id.desc())
 
 
-async def _reports(connection: AsyncConnection, subject_id: int, rows: Sequence[Any]) -> dict[UUID, list[Any]]:
-    """What came of the benefits that these events are about, by event."""
+class _Came(NamedTuple):
+    """What came of the benefits that some events are about, by verification."""
+
+    verified: Mapping[UUID, UUID]
+    """Event → verification."""
+    uses: Mapping[UUID, Row[Any]]
+    reports: Mapping[UUID, Sequence[Row[Any]]]
+
+
+async def _what_came(connection: AsyncConnection, subject_id: int, rows: Sequence[Any]) -> _Came:
     applied = (row for row in rows if row.outcome == Outcome.BENEFIT_APPLIES.value)
     verified = {row.id: key for row in applied if (key := verification_named_in(row.receipt)) is not None}
-    found = await reports_of(connection, subject_id, list(verified.values())) if verified else {}
-    return {event: found[key] for event, key in verified.items() if key in found}
+    if not verified:
+        return _Came({}, {}, {})
+    these = list(verified.values())
+    uses = await uses_of(connection, subject_id, these)
+    return _Came(verified, uses, await reports_of(connection, subject_id, these))
 
 
-def _event(row: Any, known: Catalogue, reports: Iterable[Any]) -> AccessEvent:
+def _event(row: Any, known: Catalogue, came: _Came) -> AccessEvent:
     partner, offer = known.partners.get(row.partner_id), known.offers.get(row.offer_id)
+    verified = came.verified.get(row.id)
+    use = came.uses.get(verified) if verified else None
     return AccessEvent(
         at=row.at,
         partner=partner_of(partner) if partner else None,
@@ -188,7 +209,8 @@ def _event(row: Any, known: Catalogue, reports: Iterable[Any]) -> AccessEvent:
         receipt=row.receipt,
         site=row.site,
         offline=offline_use(row),
-        reports=[shown_report(one) for one in reports],
+        use=BenefitUse(at=use.at, amount_fen=use.amount_fen, reversed_at=use.reversed_at) if use else None,
+        reports=[shown_report(one) for one in came.reports.get(verified, ())] if verified else [],
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-from stdnum.cn import ric, uscc
+from stdnum.cn import uscc
+
+from core.identifiers import check_digit_of
 
 PERSONS = 2000
 ENTERPRISES = 500
@@ -148,4 +150,4 @@ def _age(random: Random, n: int) -> int:
 
 def _resident_id(random: Random, place: str, born: date) -> str:
     number = f"{random.choice(COUNTIES[place])}{born:%Y%m%d}{random.randrange(900, 996)}"
-    return f"{number}{ric.calc_check_digit(number)}"
+    return f"{number}{check_digit_of(number)}"

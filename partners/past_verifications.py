@@ -3,7 +3,7 @@ tells no more than the answer did."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -59,6 +59,16 @@ async def verifications_on(
         at, key = last
         statement = statement.where(or_(row.at < at, and_(row.at == at, row.id < key)))
     return (await connection.execute(statement)).all()
+
+
+async def uses_of(
+    connection: AsyncConnection, subject_id: int, verification_ids: Collection[UUID]
+) -> dict[UUID, Row[Any]]:
+    """The redemptions of these verifications of a subject's, by verification; those without are left out."""
+    row = redemptions.c
+    columns: list[Any] = [row.verification_id, row.at, row.amount_fen, row.reversed_at]
+    mine = select(*columns).where(row.subject_id == subject_id, row.verification_id.in_(verification_ids))
+    return {use.verification_id: use for use in await connection.execute(mine)}
 
 
 def is_redeemable(row: Row[Any], *, now: datetime) -> bool:

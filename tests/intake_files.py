@@ -7,8 +7,9 @@ import io
 from datetime import date
 from pathlib import Path
 
-from stdnum.cn import ric, uscc
+from stdnum.cn import uscc
 
+from core.identifiers import check_digit_of
 from core.places import load_places
 from scoring.catalogue import CatalogueItem, load_catalogues
 from scoring.indicators import load_indicators
@@ -30,7 +31,7 @@ def enterprise_code(number: int = 1) -> str:
 
 def person_code(number: int = 1) -> str:
     stem = f"43050019900307{number:03}"
-    return stem + ric.calc_check_digit(stem)
+    return stem + check_digit_of(stem)
 
 
 PENALTY_ROW = {

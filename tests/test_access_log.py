@@ -52,6 +52,28 @@ async def test_every_answer_about_a_code_of_mine_is_on_my_log_refused_ones_inclu
     assert tally["access_events"] == tally["audit_entries"] == tally["answers"] == 7
 
 
+async def test_what_was_made_of_a_benefit_is_on_the_log_of_the_one_whose_it_is(city: City) -> None:
+    query = "{ me { accessLog { edges { node { use { at amountFen reversedAt } } } } } }"
+
+    async def uses(who: str) -> list[dict[str, Any] | None]:
+        edges = (await city.ask(query, by=who))["data"]["me"]["accessLog"]["edges"]
+        return [edge["node"]["use"] for edge in edges]
+
+    given = await city.verify(await city.code("good"))
+    await city.verify(await city.code("poor"))
+    assert await uses("good") == await uses("poor") == [None]
+    redeemed = await city.redeem(given["id"], amountFen=4500)
+    assert await uses("good") == [{"at": redeemed["redeemedAt"], "amountFen": 4500, "reversedAt": None}]
+    city.wait(seconds=5)
+    taken_back = await city.reverse(redeemed["id"])
+    assert (await uses("good"))[0] == {
+        "at": redeemed["redeemedAt"],
+        "amountFen": 4500,
+        "reversedAt": taken_back["reversedAt"],
+    }
+    assert await uses("poor") == [None]
+
+
 async def test_an_offer_that_never_was_is_logged_without_an_offer(city: City) -> None:
     await city.verify(await city.code("good"), offerId=public_id("Offer", 99_999))
     assert [(event["offer"], event["problem"]) for event in await city.log("good")] == [(None, "OFFER_NOT_YOURS")]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from factories import City, open_city
-from model_drafts import draft, submit
+from model_drafts import SHIPPED, draft, submit
 
 from core.places import ROOT
 from scoring.divisions import INDUSTRIES, district_name
 
+TABLE = (ROOT / "hunan-shaoyang/models/xiangxinfen-2025-03.tests.yaml").read_text(encoding="utf-8")
 TEXT = (
     "query ($model: String!, $version: String!) { scoreModelText(model: $model, version: $version) { content cases } }"
 )
@@ -28,12 +29,8 @@ async def small(sqlite_template: Path, tmp_path: Path, keys_file: Path) -> Async
 
 
 async def test_the_files_of_a_founding_version_come_as_they_lie_in_its_folder(small: City) -> None:
-    stem = ROOT / "hunan-shaoyang" / "models" / "xiangxinfen-2025-03"
     found = await small.ask(TEXT, {"model": "xiangxinfen", "version": "2025-03"}, by="auditor")
-    assert found["data"]["scoreModelText"] == {
-        "content": Path(f"{stem}.yaml").read_text(encoding="utf-8"),
-        "cases": Path(f"{stem}.tests.yaml").read_text(encoding="utf-8"),
-    }
+    assert found["data"]["scoreModelText"] == {"content": SHIPPED, "cases": TABLE}
 
 
 async def test_the_files_of_a_drafted_version_come_as_drafted(small: City) -> None:

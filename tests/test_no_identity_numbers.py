@@ -287,7 +287,7 @@ def test_the_log_masks_what_should_never_have_reached_it(capfd: pytest.CaptureFi
     said = capfd.readouterr().err
     assert found_in(said.encode()) == []
     first, second = (orjson.loads(line) for line in said.splitlines())
-    assert (first["message"], first["one"][:3], first["two"]["old"][-2:]) == (f"about 430{'*' * 13}12", "430", "01")
+    assert (first["message"], first["one"][:3], first["two"]["old"][-2:]) == (f"about 430{'*' * 13}11", "430", "01")
     assert "RuntimeError: 430***" in second["exc_info"]
 
 

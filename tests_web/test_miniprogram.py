@@ -1,4 +1,4 @@
-"""The mini-program example, as WeChat would run it: compiled strictly, its documents registered, its pages on a demo city."""
+"""The mini-program example as WeChat would run it: compiled strictly, known to the server, its pages on a demo city."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from stdnum.cn import ric, uscc
+from stdnum.cn import uscc
 
 from core.clock import day_of
+from core.identifiers import check_digit_of
 from core.integrity import keys_of, sealed
 from partners.eligibility import Outcome
 from partners.sandbox.synthetic import CONSENT_PURPOSE, CONSENT_VERSION, NOTICE, PLACE, Role, offer_id
@@ -182,7 +183,7 @@ def _resident_id(partner_id: int, number: int, life: _Life, now: datetime) -> st
     days, block = partner_id % 3000, partner_id // 3000 % 9
     born = date(now.year - life.years, 1, 1) - timedelta(days=days) if life.years >= 18 else _young(life, days, now)
     front = f"430502{born:%Y%m%d}{900 + 10 * block + number}"
-    return front + str(ric.calc_check_digit(front))
+    return front + check_digit_of(front)
 
 
 def _young(life: _Life, days: int, now: datetime) -> date:

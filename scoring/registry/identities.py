@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_11_10
 
 from core.clock import day_of
 from core.errors import BadInput
-from core.identifiers import birth_date, check_resident_id, check_uscc
+from core.identifiers import birth_date, check_digit_of, check_resident_id, check_uscc
 from core.keys import Keys
 from core.sealing import keyed_hashes, seal, unseal
 from scoring.subjects import GOES_ON, SubjectKind, identity_hashes
@@ -197,7 +196,7 @@ def _hashes(keys: Keys, number: Number) -> tuple[bytes, ...]:
 def _to_18(number: str) -> str:
     """The 18-digit number of a 15-digit one, which was given to people born in 19xx (GB 11643)."""
     front = f"{number[:6]}19{number[6:]}"
-    return front + str(ric.calc_check_digit(front))
+    return front + check_digit_of(front)
 
 
 def _check_15(number: str) -> str:

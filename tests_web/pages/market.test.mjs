@@ -207,7 +207,7 @@ test("the proof is read and its signature checked in the browser", { timeout: 60
 
 const VIEWS = { overview: "/", partners: "/partners", partner: "/partners/UGFydG5lcjoz", offers: "/offers", grants: "/grants", proof: "/proof" };
 for (const size of ["desktop", "phone"]) {
-  test(`every view of the market reads well in light and dark, ${size}`, { timeout: 60_000 }, async () => {
+  test(`every view of the market reads well in light and dark, ${size}`, { timeout: 120_000 }, async () => {
     const { page, wrong, close } = await open("operator", { as: ["operator", 1], size });
     let before = "登录";
     for (const [name, view] of Object.entries(VIEWS)) {

@@ -122,7 +122,7 @@ test("a partner comes from its application to live, and drafts its first offer",
 
   // The page was left, and with it the key: it comes back from its file.
   await page.reload();
-  await go(page, "/apply");
+  await page.getByRole("link", { name: "申请加入守信激励联盟" }).click();
   await page.getByLabel("私钥文件").setInputFiles(deskKey);
   await page.getByRole("button", { name: "登录", exact: true }).click();
   await page.locator("[aria-current=step]", { hasText: "沙箱对接" }).waitFor();
@@ -173,10 +173,49 @@ test("a partner comes from its application to live, and drafts its first offer",
   await looked(page, "offer-form");
   await page.getByRole("button", { name: "保存草稿" }).click();
   await heading(page, "守信游客赠册");
-  await page.getByText("没有发现问题,可以提交。").waitFor();
+  await page.getByText("没有发现问题。").waitFor();
   await page.getByRole("button", { name: "提交审批" }).click();
   await page.getByText("等待批准").first().waitFor();
   await looked(page, "offer");
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("settlement files are checked in the browser, and events go to an address whose secret is shown once", async () => {
+  const { page, wrong, close } = await open("desk", { as: ["representative", 6], size: "desktop" });
+  page.setDefaultTimeout(20_000);
+  await heading(page, "加入与资格");
+  await go(page, "/settlement");
+  await page.getByRole("button", { name: "核对签名" }).first().click();
+  await page.getByText("签名、校验值、笔数和合计都一致。").waitFor();
+  const csv = await saved(page, () => page.getByRole("button", { name: "CSV" }).first().click());
+  assert.match(csv, /settlement-\d{4}-\d\d-\d\d\.csv$/);
+  await looked(page, "settlement");
+
+  await go(page, "/webhooks");
+  await page.getByRole("button", { name: "添加接收地址" }).click();
+  await page.getByRole("textbox", { name: "接收地址" }).fill("http://127.0.0.1:9/xinyi");
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await page.getByText(/^whsec_/).waitFor();
+  await page.getByRole("button", { name: "已经保存好" }).click();
+  assert.equal(await page.getByText(/^whsec_/).count(), 0);
+  await page.getByRole("button", { name: "发送测试事件" }).click();
+  await page.getByText("尝试 1 次").first().waitFor();
+  await looked(page, "webhooks");
+  await page.getByRole("button", { name: "移除" }).click();
+  await page.getByRole("button", { name: "确定" }).click();
+  await page.getByText("还没有接收地址。").waitFor();
+
+  await go(page, "/labels");
+  await page.getByLabel("新岗位,多个用顿号隔开").fill("东门、西门");
+  await page.getByRole("button", { name: "登记" }).first().click();
+  await page.getByRole("button", { name: "停用 西门" }).waitFor();
+  await looked(page, "labels");
+  for (const name of ["东门", "西门"]) await page.getByRole("button", { name: `停用 ${name}` }).click();
+
+  await go(page, "/offers");
+  await page.getByRole("link", { name: "门票" }).first().waitFor();
+  await looked(page, "offers");
   assert.deepEqual(wrong, []);
   await close();
 });

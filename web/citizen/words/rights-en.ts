@@ -14,6 +14,8 @@ export default {
     only: "(only you can see the reason)",
     offline: "Used without network; by the gate's clock at {used}",
     double: "This pass had been used at another gate.",
+    used: "{at}: the benefit was used.",
+    takenBack: "{at}: the partner took this use back; it counts no more.",
     report: "{at}, the partner reports: {outcome}.",
     satisfaction: "Satisfaction {n} of 5.",
     file: "receipt",

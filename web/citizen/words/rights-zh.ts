@@ -14,6 +14,8 @@ export default {
     only: "(原因只有您能看到)",
     offline: "离线使用,闸机记录的时间是 {used}",
     double: "这张凭证在别的闸机也用过。",
+    used: "{at} 已享受这项优惠。",
+    takenBack: "{at} 机构撤回了这次使用,没有占用您的次数。",
     report: "{at} 机构回报:{outcome}。",
     satisfaction: "满意度 {n} 分。",
     file: "核验回执",
