@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -18,7 +19,7 @@ from tests_web.served import ROOT, free_port, served_city
 
 def test_a_newcomer_signs_in_through_the_citys_provider_and_enrols(tmp_path: Path) -> None:
     idp, port = OpenIdProvider(clock=time.time), free_port()
-    idp.person = {"sub": "newcomer", "id_number": resident_id("19900307", 77), "name": "林晓"}
+    idp.person = {"sub": "newcomer", "id_number": resident_id(date(1990, 3, 7), 77), "name": "林晓"}
     (tmp_path / "client.secret").write_text(SECRET)
     provider = {
         "kind": "oidc",

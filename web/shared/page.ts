@@ -5,7 +5,7 @@ import { createApp, inject, toValue, type Component, type InjectionKey, type May
 import { createRouter, createWebHashHistory, type RouteRecordRaw } from "vue-router";
 import { Client, Refused, Unreachable, type Document } from "./graphql";
 import { createWords } from "./language";
-import { openSession, type Session } from "./session";
+import { openSession, takeCode, type Session } from "./session";
 import "./look.css";
 
 export const CLIENT: InjectionKey<Client> = Symbol("client");
@@ -22,6 +22,7 @@ interface Page {
 /** Mount a page on `#page`. */
 export function openPage({ name, root, routes, words, store = sessionStorage }: Page): Session {
   const session = openSession(name, store);
+  session.code = takeCode();
   const queries = new QueryClient({
     defaultOptions: {
       queries: { retry: (times, error) => error instanceof Unreachable && times < 3, staleTime: 5_000 },

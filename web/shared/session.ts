@@ -21,6 +21,8 @@ export interface Session {
   /** Why somebody has to sign in again. */
   ended: boolean;
   access: { token: string; until: number } | null;
+  /** What somebody has just come back from a provider with. */
+  code?: string;
   /** A way to the next token other than the refresh token: a key that is in memory alone. Throws `Refused`. */
   next?: () => Promise<{ token: string; until: number }>;
 }
@@ -60,13 +62,20 @@ export async function signInDemo(session: Session, role: string, n: number): Pro
   accept(session, { role, n }, await post<Tokens>("/sign-in/demo", { role, n }));
 }
 
-/** Come back from a provider: the address ends in `#sign-in=CODE`. True if it did. */
-export async function signInReturned(session: Session, provider: string): Promise<boolean> {
+/** The one-time code of whoever comes back from a provider, whose address ends in `#sign-in=CODE`; it is taken out of the
+ * address at once, before anything else looks there. */
+export function takeCode(): string | undefined {
   const [, code] = /^#sign-in=(.+)$/.exec(location.hash) ?? [];
-  if (code === undefined) return false;
-  history.replaceState(null, "", location.pathname);
-  accept(session, { role: provider }, await post<Tokens>("/sign-in/session", { code: decodeURIComponent(code) }));
-  return true;
+  if (code !== undefined) history.replaceState(null, "", location.pathname);
+  return code && decodeURIComponent(code);
+}
+
+/** Sign in with the code that somebody came back with; nothing where there is none. Throws `Refused`. */
+export async function signInReturned(session: Session): Promise<void> {
+  const { code } = session;
+  if (code === undefined) return;
+  session.code = undefined;
+  accept(session, { role: "provider" }, await post<Tokens>("/sign-in/session", { code }));
 }
 
 function accept(session: Session, who: Who, tokens: Tokens): void {
