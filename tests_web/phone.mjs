@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { address } from "./city.mjs";
 import { browser } from "./pages.mjs";
 
@@ -26,6 +26,10 @@ const styles = () =>
     .join("\n")
     .replace(/^\s*page \{/gm, ":root {");
 
+/** DevTools' own step for npm packages: where they are asked for by name, they lie in the project. */
+const withPackage = (name, text) =>
+  text.replace('require("qrcode-generator")', `require("${relative(dirname(name), "qrcode-generator")}")`);
+
 /** The project as DevTools builds it, path → text; strict TypeScript or an error. `demo` is who signs in; null: WeChat. */
 export function built(demo) {
   const folder = mkdtempSync(join(tmpdir(), "miniprogram-"));
@@ -33,8 +37,9 @@ export function built(demo) {
     const options = ["--noEmit", "false", "--rootDir", sources, "--outDir", folder, "--typeRoots", packages];
     execFileSync(process.execPath, [join(packages, "typescript/bin/tsc"), "-p", project, ...options], { encoding: "utf8" });
     // miniprogram-simulate hands modules `module` alone.
-    const scripts = below(folder, [".js"]).map(([name, text]) => [name, `var exports = module.exports;\n${text}`]);
+    const scripts = below(folder, [".js"]).map(([name, text]) => [name, `var exports = module.exports;\n${withPackage(name, text)}`]);
     const files = Object.fromEntries([...scripts, ...below(sources, [".wxml", ".json"])]);
+    files["qrcode-generator.js"] = `var exports = module.exports;\n${readFileSync(join(packages, "qrcode-generator/dist/qrcode.js"), "utf8")}`;
     files["config.js"] = `module.exports = { base: ${JSON.stringify(address)}, demo: ${JSON.stringify(demo)} };`;
     return files;
   } catch (error) {

@@ -28,7 +28,7 @@ export const goOffDuty = () => Object.assign(onDuty, NOBODY);
 /** The sort of account at the desk: keys of the sandbox are a partner's. */
 export function useAccount(): ComputedRef<Account | undefined> {
   const { session } = useClient();
-  return computed(() => (inSandbox.value ? "PARTNER" : (session.who?.account as Account | undefined)));
+  return computed(() => (inSandbox.value ? "PARTNER" : (session.owner?.account as Account | undefined)));
 }
 
 /** The partner with its open offers and labels; asked for where there is a counter. */

@@ -2,7 +2,7 @@
  * memory, saved as a file by its owner, and never sent and never kept. */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, importPKCS8, SignJWT, type JWK } from "jose";
 import { Refused, Unreachable } from "../shared/graphql";
-import type { Session } from "../shared/session";
+import { begin, type Session } from "../shared/session";
 
 export interface PartnerKey {
   sign: CryptoKey;
@@ -101,10 +101,9 @@ export async function signInByKey(session: Session, key: PartnerKey, door: Door)
   const next = async () => {
     const { role, ...access } = await tokenBy(key, door);
     // Who was an applicant yesterday may be a representative today.
-    session.who = { role: "key", account: role.toUpperCase() };
+    begin(session, { role: "key", account: role.toUpperCase(), id: key.kid });
     return access;
   };
   session.access = await next();
   session.next = next;
-  session.ended = false;
 }

@@ -42,10 +42,11 @@ export const MENU: { group: string; views: { path: string; name: string; to: Acc
   },
 ];
 
-/** The account that is signed in, as the schema's `@access` names it; undefined while nobody is. */
+/** The account that is signed in, as the schema's `@access` names it; undefined while nobody is. It is still
+ * that of whoever has to sign in again. */
 export function useAccount(): ComputedRef<Account | undefined> {
   const { session } = useClient();
-  return computed(() => session.who?.account as Account | undefined);
+  return computed(() => session.owner?.account as Account | undefined);
 }
 
 /** Whether a view is for an account. */

@@ -1,7 +1,7 @@
 /** Asking the server. One thing to know: what goes out is the hash of a document; an answer that is a `Problem`, a refusal
  * or a lost connection is thrown, so whoever calls has only the good case to write down. */
 import { language } from "./language";
-import { endSession, freshToken, type Session } from "./session";
+import { endSession, freshToken, replaceToken, type Session } from "./session";
 
 /** An operation: `id` is the hash of its text. The types are those of its result and its variables. */
 export interface Document<Result, Variables> {
@@ -25,7 +25,10 @@ export class Refused extends Error {
 }
 
 /** Nobody answered. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+  /** Whether an act was sent: nobody knows whether it was done. */
+  isUnsure = false;
+}
 
 interface Answer<Result> {
   data?: Result | null;
@@ -47,15 +50,33 @@ export class Client {
 
   /** The data of an operation. Throws `Refused` or `Unreachable`. */
   async ask<Result, Variables>(document: Document<Result, Variables>, variables: Variables): Promise<Result> {
-    const token = await freshToken(this.session);
-    const answer = await post<Answer<Result>>(this.path, { documentId: document.id, query: document.text, variables }, token);
+    let token = await freshToken(this.session);
+    let answer = await this.send(document, variables, token);
+    if (token !== undefined && codeOf(answer) === "UNAUTHENTICATED") {
+      // Nothing was done for this token, so with another one it is asked once more.
+      token = await replaceToken(this.session, token);
+      if (token !== undefined) answer = await this.send(document, variables, token);
+      if (codeOf(answer) === "UNAUTHENTICATED") endSession(this.session);
+    }
     const [error] = answer.errors ?? [];
     if (error === undefined) return answer.data as Result;
-    const code = error.extensions?.code ?? "";
-    if (code === "UNAUTHENTICATED" && token !== undefined) endSession(this.session);
-    throw new Refused(code, error.message, error.extensions?.retryAfter);
+    throw new Refused(codeOf(answer) ?? "", error.message, error.extensions?.retryAfter);
+  }
+
+  private async send<Result, Variables>(document: Document<Result, Variables>, variables: Variables, token?: string): Promise<Answer<Result>> {
+    try {
+      const answer = await post<Answer<Result>>(this.path, { documentId: document.id, query: document.text, variables }, token);
+      // What stands between may answer in JSON too, in words of its own.
+      if (typeof answer.errors?.[0]?.message === "string" || (answer.data ?? null) !== null) return answer;
+      throw new Unreachable("neither data nor errors");
+    } catch (error) {
+      if (error instanceof Unreachable) error.isUnsure = document.kind === "mutation";
+      throw error;
+    }
   }
 }
+
+const codeOf = (answer: Answer<unknown>): string | undefined => answer.errors?.[0]?.extensions?.code;
 
 /** The result of a mutation's union. Throws the problem, if it is one. */
 export function good<Result extends { __typename: string }>(result: Result): Exclude<Result, Problem> {
@@ -66,17 +87,26 @@ export function good<Result extends { __typename: string }>(result: Result): Exc
   return result as Exclude<Result, Problem>;
 }
 
-/** One JSON body for another. Throws `Unreachable` where there is no JSON. */
-export async function post<Body>(path: string, body: unknown, token?: string): Promise<Body> {
-  const headers: Record<string, string> = { "content-type": "application/json", "accept-language": language.value };
-  headers.accept = "application/graphql-response+json, application/json";
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+/** Milliseconds after which nobody waits for an answer any more. */
+const LONGEST = 60_000;
+
+/** The JSON object that a path answers with. Throws `Unreachable` where there is none. */
+export async function read<Body extends object>(path: string, given: RequestInit = {}): Promise<Body> {
   try {
-    const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-    return (await response.json()) as Body;
+    const body: unknown = await (await fetch(path, { signal: AbortSignal.timeout(LONGEST), ...given })).json();
+    if (typeof body === "object" && body !== null) return body as Body;
   } catch (error) {
     throw new Unreachable(String(error));
   }
+  throw new Unreachable("no object");
+}
+
+/** One JSON body for another. Throws `Unreachable` where there is no JSON. */
+export async function post<Body extends object>(path: string, body: unknown, token?: string): Promise<Body> {
+  const headers: Record<string, string> = { "content-type": "application/json", "accept-language": language.value };
+  headers.accept = "application/graphql-response+json, application/json";
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  return read<Body>(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /** A file behind a token: what the settlement and quarantine routes give. Throws `Refused` or `Unreachable`. */

@@ -2,13 +2,18 @@
  * page is read anew, since what happened in between is not told twice. */
 import { useQueryClient } from "@tanstack/vue-query";
 import { createClient, type Client as Socket } from "graphql-ws";
-import { onScopeDispose, ref } from "vue";
+import { onScopeDispose, ref, watch } from "vue";
 import type { Client, Document } from "./graphql";
 import { language } from "./language";
-import { freshToken } from "./session";
+import { freshToken, replaceToken } from "./session";
 
 /** Whether the page has lost its live connection; false while it never had one. */
 export const isLost = ref(false);
+/** Whether a part of the page could not be fetched. */
+export const isIncomplete = ref(false);
+/** How the server closes a connection whose token has run out. */
+const UNAUTHORIZED = 4401;
+const PAUSE = 1_000;
 const sockets = new WeakMap<Client, Socket>();
 
 function socketOf(client: Client, again: () => void): Socket {
@@ -42,13 +47,33 @@ function socketOf(client: Client, again: () => void): Socket {
 /** Hear of a subscription as long as the component lives. */
 export function useLive<Result, Variables>(client: Client, document: Document<Result, Variables>, variables: Variables, heard: (data: Result) => void): void {
   const queries = useQueryClient();
-  const socket = socketOf(client, () => void queries.invalidateQueries());
+  const again = () => void queries.invalidateQueries();
+  const socket = socketOf(client, again);
   const payload = { documentId: document.id, query: document.text ?? "", variables: variables as Record<string, unknown> };
-  const stop = socket.subscribe<Result>(payload, {
-    next: ({ data }) => data && heard(data),
-    // What ends for good was refused; the page works without it, by asking.
-    error: () => undefined,
-    complete: () => undefined,
-  });
-  onScopeDispose(stop);
+  let stop: (() => void) | undefined;
+  let pause: ReturnType<typeof setTimeout> | undefined;
+
+  function listen(): void {
+    const token = client.session.access?.token;
+    stop = socket.subscribe<Result>(payload, {
+      next: ({ data }) => data && heard(data),
+      // What ends for good was refused, and the page works without it, by asking; but a token that has run out, there is
+      // another for.
+      error: (error) => void ((error as CloseEvent).code === UNAUTHORIZED && (pause = setTimeout(() => void renew(token), PAUSE))),
+      complete: () => undefined,
+    });
+  }
+  async function renew(refused?: string): Promise<void> {
+    await replaceToken(client.session, refused ?? "").catch(() => undefined);
+    if (client.session.who === null) return;
+    listen();
+    again();
+  }
+  function fall(): void {
+    clearTimeout(pause);
+    stop?.();
+  }
+  // Nobody listens while nobody is signed in.
+  watch(() => client.session.who === null, (isAway) => (isAway ? fall() : listen()), { immediate: true });
+  onScopeDispose(fall);
 }

@@ -1,11 +1,12 @@
 /** How every page begins. One thing to know: what is asked for is kept by TanStack Query, which asks again by itself when
  * the network is back, when the page is looked at again, and after every act. */
 import { QueryClient, useMutation, useQuery, useQueryClient, VueQueryPlugin, type UseMutationReturnType, type UseQueryReturnType } from "@tanstack/vue-query";
-import { createApp, inject, toValue, type Component, type InjectionKey, type MaybeRefOrGetter } from "vue";
+import { createApp, inject, toValue, watch, type Component, type InjectionKey, type MaybeRefOrGetter } from "vue";
 import { createRouter, createWebHashHistory, type RouteRecordRaw } from "vue-router";
 import { Client, Refused, Unreachable, type Document } from "./graphql";
 import { createWords } from "./language";
-import { openSession, takeCode, type Session } from "./session";
+import { isIncomplete } from "./live";
+import { nameOf, openSession, takeCode, type Session } from "./session";
 import "./look.css";
 
 export const CLIENT: InjectionKey<Client> = Symbol("client");
@@ -30,6 +31,8 @@ export function openPage({ name, root, routes, words, store = sessionStorage }: 
     },
   });
   const router = createRouter({ history: createWebHashHistory(), routes });
+  // A part of the page that does not come: the network, or a server with other parts by now.
+  addEventListener("vite:preloadError", () => (isIncomplete.value = true));
   router.afterEach(() => document.querySelector<HTMLElement>("main")?.focus({ preventScroll: true }));
   createApp(root)
     .use(createWords(words))
@@ -50,6 +53,17 @@ export function useClient(): Client {
 /** For what leaves a row on a log when it is read: it is read when it is opened and after an act, and never by itself. */
 export const TRACED = { staleTime: Infinity, gcTime: 0 };
 
+/** Keeps what is read to whose it is: all of it goes with them, and is read anew when they are back. */
+export function useOwner(session: Session): void {
+  const queries = useQueryClient();
+  watch(() => nameOf(session.owner), () => queries.clear(), { flush: "sync" });
+  watch(() => session.who === null, (isAway) => {
+    // What opens outside of the page's frame, such as a dialog, is kept out of sight by this.
+    document.documentElement.classList.toggle("away", isAway);
+    if (!isAway) void queries.invalidateQueries();
+  });
+}
+
 /** Ask for data, anew whenever `variables` change. */
 export function useAsk<Result, Variables>(document: Document<Result, Variables>, variables: MaybeRefOrGetter<Variables>, options: { enabled?: MaybeRefOrGetter<boolean>; refetchInterval?: number; traced?: boolean } = {}): UseQueryReturnType<Result, Error> {
   const client = useClient();
@@ -69,12 +83,15 @@ export function useAct<Result, Variables, Taken>(document: Document<Result, Vari
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (variables: Variables) => take(await client.ask(document, variables)),
-    onSuccess: () => void queries.invalidateQueries(),
+    // Where the answer was lost, what the page shows next says whether it was done.
+    onSettled: (_, error) => void ((error === null || (error instanceof Unreachable && error.isUnsure)) && queries.invalidateQueries()),
   });
 }
 
 /** An error as a sentence for people. */
 export function sentence(error: unknown, t: (key: string) => string): string {
   if (error instanceof Refused) return error.code === "DOCUMENT_NOT_FOUND" ? t("state.renewed") : error.message;
-  return error instanceof Unreachable ? t("state.unreachable") : String(error);
+  if (error instanceof Unreachable) return t(error.isUnsure ? "state.unsure" : "state.unreachable");
+  // A fault of the page says nothing to people.
+  return error instanceof Error && error.constructor === Error ? error.message : t("state.broken");
 }

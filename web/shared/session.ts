@@ -1,5 +1,6 @@
 /** Who is signed in. One thing to know: the access token lives a quarter of an hour in memory; the refresh token is
- * replaced at each use, so tabs of one page take turns, and a tab always reads the newest. */
+ * replaced at each use, so tabs of one page take turns, and a tab always has the newest: it reads it from what tabs share,
+ * or, where each has a store of its own, is told by the tab that it was doubled from. */
 import { reactive } from "vue";
 import { post, Refused, Unreachable } from "./graphql";
 
@@ -18,6 +19,9 @@ export interface Session {
   readonly store: Storage;
   /** Who signed in, in words for the head of the page; null while nobody is. */
   who: Who | null;
+  /** Whose the views are. It outlives a session that has ended, so that what somebody was typing is there when the same
+   * one signs in again. */
+  owner: Who | null;
   /** Why somebody has to sign in again. */
   ended: boolean;
   access: { token: string; until: number } | null;
@@ -33,6 +37,8 @@ export interface Who {
   n?: number;
   /** The sort of account, as the schema's `@access` names it: `CITIZEN`, `PARTNER`, `OPERATOR` … */
   account?: string;
+  /** The account itself. */
+  id?: string;
 }
 
 const MARGIN = 30_000;
@@ -41,12 +47,67 @@ const MARGIN = 30_000;
 export function openSession(name: string, store: Storage): Session {
   const key = `xinyi-${name}`;
   const held = read(store, key);
-  return reactive({ key, store, who: held?.who ?? null, ended: false, access: null }) as Session;
+  const session = reactive({ key, store, who: held?.who ?? null, owner: held?.who ?? null, ended: false, access: null }) as Session;
+  // Another tab has signed somebody in or out.
+  if (store === localStorage) addEventListener("storage", (event) => (event.key === key || event.key === null) && adopt(session));
+  else told(key).addEventListener("message", ({ data }: MessageEvent<Told>) => follow(session, data));
+  return session;
+}
+
+/** What tells one owner of views from another; undefined while there is none. */
+export const nameOf = (who: Who | null): string | undefined => who?.id ?? (who === null ? undefined : JSON.stringify(who));
+
+/** From now on it is this one who is signed in. */
+export function begin(session: Session, who: Who): void {
+  session.owner = who;
+  session.who = who;
+  session.ended = false;
 }
 
 interface Held {
   who: Who;
   refresh: string;
+}
+
+/** What a tab tells those that were doubled from it, or that it was doubled from. */
+interface Told {
+  from: string;
+  held: Held;
+}
+
+const channels = new Map<string, BroadcastChannel>();
+/** Where tabs of one page hear of each other. */
+function told(key: string): BroadcastChannel {
+  const channel = channels.get(key) ?? new BroadcastChannel(key);
+  channels.set(key, channel);
+  return channel;
+}
+
+/** A doubled tab has used the token that this one holds as well: from now on the next one counts. */
+function follow(session: Session, { from, held }: Told): void {
+  if (read(session.store, session.key)?.refresh === from) session.store.setItem(session.key, JSON.stringify(held));
+}
+
+/** Be whoever is signed in now in the store that tabs share. */
+function adopt(session: Session): void {
+  const held = read(session.store, session.key);
+  if (held === null) {
+    session.access = null;
+    session.who = session.owner = null;
+  } else if (nameOf(held.who) !== nameOf(session.who)) {
+    session.access = null;
+    begin(session, held.who);
+  }
+}
+
+/** The account that a token was given to, as it says itself; undefined where it says nothing. */
+function accountIn(token: string): string | undefined {
+  try {
+    const [, claims = ""] = token.split(".");
+    return (JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: string }).sub;
+  } catch {
+    return undefined;
+  }
 }
 
 function read(store: Storage, key: string): Held | null {
@@ -84,10 +145,10 @@ function accept(session: Session, who: Who, tokens: Tokens): void {
     if (tokens.error === undefined) throw new Unreachable("no tokens");
     throw new Refused(tokens.error.code, tokens.error.message);
   }
-  session.store.setItem(session.key, JSON.stringify({ who: { ...who, account }, refresh } satisfies Held));
+  const held: Held = { who: { ...who, account, id: accountIn(token) }, refresh };
+  session.store.setItem(session.key, JSON.stringify(held));
   session.access = { token, until: Date.now() + (seconds ?? 0) * 1000 };
-  session.who = { ...who, account };
-  session.ended = false;
+  begin(session, held.who);
 }
 
 /** A token that holds for a while yet; undefined while nobody is signed in. Throws `Unreachable`. */
@@ -113,11 +174,28 @@ async function renew(session: Session): Promise<void> {
   }
   const held = read(session.store, session.key);
   if (held === null) return endSession(session);
+  if (nameOf(held.who) !== nameOf(session.who)) {
+    // What one has begun is not done in the name of another.
+    adopt(session);
+    throw new Refused("SIGNED_IN_ANEW", "另一个标签页换了登录的人,刚才的操作没有进行。请核对现在是谁,再重做。");
+  }
   const tokens = await post<Tokens>("/sign-in/refresh", { refresh_token: held.refresh });
-  if (tokens.access_token !== undefined) return accept(session, held.who, tokens);
+  if (tokens.access_token !== undefined) {
+    accept(session, held.who, tokens);
+    const next = read(session.store, session.key);
+    if (session.store !== localStorage && next !== null) told(session.key).postMessage({ from: held.refresh, held: next } satisfies Told);
+    return;
+  }
   // Only the word that it has ended ends it: a server that is busy or down says something else.
   if (tokens.error?.code !== "SESSION_ENDED") throw new Unreachable(tokens.error?.message);
   endSession(session);
+}
+
+/** A token in the place of one that the server refuses: it may have run out by the server's clock alone, or the server may
+ * have changed its keys. Undefined where the session has ended. Throws `Unreachable`. */
+export async function replaceToken(session: Session, refused: string): Promise<string | undefined> {
+  if (session.access?.token === refused) session.access = null;
+  return freshToken(session);
 }
 
 /** Forget the session, because the server has: the page asks to sign in again. */
@@ -130,6 +208,7 @@ export function endSession(session: Session): void {
 export async function signOut(session: Session): Promise<void> {
   const held = read(session.store, session.key);
   forget(session);
+  session.owner = null;
   if (held !== null) await post("/sign-in/end", { refresh_token: held.refresh }).catch(() => undefined);
 }
 

@@ -3,7 +3,7 @@
 import { useDocumentVisibility, useIntervalFn, useOnline } from "@vueuse/core";
 import { computed, readonly, ref, shallowRef, toValue, watch, type MaybeRefOrGetter, type Ref } from "vue";
 import { ShowCode } from "../../generated/citizen";
-import { good, Refused, type Client } from "../../shared/graphql";
+import { good, Refused, Unreachable, type Client } from "../../shared/graphql";
 
 const LIFE = 60_000;
 /** So long before its end a code gives way to the next: time enough for a scan that has begun. */
@@ -73,7 +73,8 @@ export function useCreditCode(client: Client, offerId: MaybeRefOrGetter<string |
       failures = 0;
     } catch (caught) {
       if (mine !== turn) return;
-      error.value = caught;
+      // A code that did not arrive is no loss: there is another.
+      error.value = caught instanceof Unreachable ? new Unreachable(caught.message) : caught;
       failures += 1;
       const seconds = caught instanceof Refused ? caught.retryAfter : undefined;
       notBefore = Date.now() + (seconds !== undefined ? seconds * 1000 : Math.min(500 * 2 ** failures, 5_000));

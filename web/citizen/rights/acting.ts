@@ -2,7 +2,7 @@
  * alone; when it ends, by its term or by a tap, the page is one's own again and nothing of the other one is kept. */
 import { shallowRef } from "vue";
 import { Client } from "../../shared/graphql";
-import { openSession, type Session } from "../../shared/session";
+import { openSession } from "../../shared/session";
 
 export interface Acting {
   /** For whom: a masked name. */
@@ -25,14 +25,4 @@ export function actFor(name: string, token: string, until: string): void {
 /** Be oneself again. */
 export function actForOneself(): void {
   acting.value = null;
-}
-
-/** The account that a session is signed in to, as its token says it; null where the token says nothing. */
-export function accountOf(session: Session): string | null {
-  try {
-    const [, claims = ""] = session.access?.token.split(".") ?? [];
-    return (JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: string }).sub ?? null;
-  } catch {
-    return null;
-  }
 }

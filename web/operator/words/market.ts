@@ -75,7 +75,7 @@ export const zh = {
       lead: "对公开目录里每一项优惠、每一种情形逐一试算的证明:加入或不加入,谁也不比标准服务更差。", result: "结论", holds: "证明成立", fails: "证明不成立", signed: "签名有效",
       offers: "项优惠", outcomes: "种结果", checks: "次守则对照", failures: "处不符", made: "制作时间", on: "对照日期", key: "签名密钥", rules: "守则",
       statement: "证明了什么", again: "自己再验一遍", againText: "这里只核对签名。要从头重做全部试算,请在能读到目录数据库的机器上运行(ADDRESS 为本站地址):", download: "下载证明文件",
-      lines: "逐项结果", adds: "增加", given: "得到优惠的情形", standard: "只得标准服务的情形", standings: "{n} 种", offerN: "优惠 {n} 号", and: "、", or: ";", grade: "等级 {grade}",
+      lines: "逐项结果", adds: "增加", given: "得到优惠的情形", standard: "只得标准服务的情形", standings: "{n} 种", offerN: "第 {n} 号优惠(还没有开放)", and: "、", or: ";", grade: "等级 {grade}",
       standing: { "not-assessed": "无评价结果", "no-record": "没有任何记录", "not-enrolled": "未加入", minor: "未成年" },
     },
     effect: {
@@ -160,7 +160,7 @@ export const en: typeof zh = {
       lead: "Every published offer, tried in every standing there is: nobody is ever worse off than with the standard service.", result: "Result", holds: "The proof holds", fails: "The proof does not hold", signed: "Signature valid",
       offers: "offers", outcomes: "outcomes", checks: "checks by the guard", failures: "failures", made: "Made", on: "For the day", key: "Signing key", rules: "Rules",
       statement: "What is proved", again: "Check it yourself", againText: "Here only the signature is checked. To do all of it again, run this where the catalogue's database can be read (ADDRESS is this site):", download: "Download the proof",
-      lines: "Offer by offer", adds: "Adds", given: "Who gets it", standard: "Standard service alone", standings: "{n} standings", offerN: "Offer {n}", and: ", ", or: "; ", grade: "grade {grade}",
+      lines: "Offer by offer", adds: "Adds", given: "Who gets it", standard: "Standard service alone", standings: "{n} standings", offerN: "Offer {n} (not open yet)", and: ", ", or: "; ", grade: "grade {grade}",
       standing: { "not-assessed": "not assessed", "no-record": "no record at all", "not-enrolled": "not enrolled", minor: "minor" },
     },
     effect: {

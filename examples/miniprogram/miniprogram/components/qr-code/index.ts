@@ -1,5 +1,5 @@
 /** A QR code, drawn on a canvas: dark on white also at night, because gates read nothing else. */
-import { qrOf } from "../../qr";
+import qrcode from "qrcode-generator";
 
 const QUIET = 4;
 /** What is used of a canvas' 2D context, which the typings leave open. */
@@ -30,13 +30,20 @@ Component({
 });
 
 function paint(canvas: WechatMiniprogram.Canvas, width: number, text: string): void {
-  const modules = qrOf(text);
+  const code = qrcode(0, "M"); // 0: as large as the text needs
+  code.addData(text);
+  code.make();
+  const count = code.getModuleCount();
   // Whole pixels for each module, so that no edge is blurred.
-  const side = Math.max(2, Math.floor(width / (modules.length + 2 * QUIET)));
-  canvas.width = canvas.height = side * (modules.length + 2 * QUIET);
+  const side = Math.max(2, Math.floor(width / (count + 2 * QUIET)));
+  canvas.width = canvas.height = side * (count + 2 * QUIET);
   const pen: Pen = canvas.getContext("2d");
   pen.fillStyle = "#ffffff";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = "#000000";
-  modules.forEach((row, y) => row.forEach((dark, x) => dark && pen.fillRect((x + QUIET) * side, (y + QUIET) * side, side, side)));
+  for (let row = 0; row < count; row += 1) {
+    for (let column = 0; column < count; column += 1) {
+      if (code.isDark(row, column)) pen.fillRect((column + QUIET) * side, (row + QUIET) * side, side, side);
+    }
+  }
 }
