@@ -29,6 +29,8 @@ _SENTENCE = re.compile(r"[^。]*。|[^。]+$")
 _FINDINGS = re.compile(r"(?<=\)) (?=\[)")
 _JOINTS = ((";", "; "), (" 或 ", " or "), ("、", ", "))
 """What the parts of a value are joined by, in Chinese and in English."""
+_UNQUOTED = "(?![^「」]*」)"
+"""Not within a name, which may be a list itself."""
 _CLAUSE = re.compile(",?[^,]+")
 _LINE = re.compile(r"(?P<line>\S+:\d+: )(?P<told>.+)", re.DOTALL)
 """Where in a file something is wrong, before what."""
@@ -156,11 +158,11 @@ def _by_parts(text: str) -> str:
     if colon and (known := _english().find(head, _value)):
         return f"{known}: {_value(rest)}"
     for joint, told in _JOINTS:
-        if joint in text:
-            return told.join(_value(part) for part in text.split(joint))
+        if len(parts := re.split(f"{joint}{_UNQUOTED}", text)) > 1:
+            return told.join(map(_value, parts))
     clauses = _CLAUSE.findall(text.removesuffix("。"))
     if len(clauses) > 1:
-        return "".join(map(_clause, clauses)) + ("." if text.endswith("。") else "")
+        return "".join(map(_clause, clauses)).lstrip() + ("." if text.endswith("。") else "")
     return " ".join(_english().find(word, _value) or word for word in text.split(" "))
 
 

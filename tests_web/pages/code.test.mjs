@@ -275,7 +275,7 @@ for (const size of ["phone", "desktop"]) {
 test("English by choice", async () => {
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 1], view: "/mine" });
   await page.getByRole("button", { name: "English" }).click();
-  await page.getByRole("heading", { name: "Mine" }).waitFor();
+  await page.getByRole("heading", { name: "Me", exact: true }).waitFor();
   await page.getByRole("link", { name: "Code", exact: true }).click();
   await page.getByText("Show this code to the clerk.").waitFor();
   await picture(page, "citizen-code-english-phone-light");

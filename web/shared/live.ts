@@ -11,10 +11,11 @@ import { freshToken, replaceToken } from "./session";
 export const isLost = ref(false);
 /** Whether a part of the page could not be fetched. */
 export const isIncomplete = ref(false);
-/** How the server closes a connection whose token has run out. */
-const UNAUTHORIZED = 4401;
-const PAUSE = 1_000;
+/** Milliseconds between two tries to listen again, where the first did not help. */
+const PAUSE = 5_000;
 const sockets = new WeakMap<Client, Socket>();
+/** The token that a connection was opened with. */
+const shown = new WeakMap<Client, string>();
 
 function socketOf(client: Client, again: () => void): Socket {
   const open = sockets.get(client);
@@ -28,7 +29,11 @@ function socketOf(client: Client, again: () => void): Socket {
     retryWait: (tries) => new Promise((resume) => setTimeout(resume, Math.min(500 * 2 ** tries, 5_000))),
     shouldRetry: () => client.session.who !== null,
     keepAlive: 10_000,
-    connectionParams: async () => ({ authorization: `Bearer ${await freshToken(client.session)}`, acceptLanguage: language.value }),
+    connectionParams: async () => {
+      const token = (await freshToken(client.session)) ?? "";
+      shown.set(client, token);
+      return { authorization: `Bearer ${token}`, acceptLanguage: language.value };
+    },
     on: {
       connected: (_, __, wasRetry) => {
         isLost.value = false;
@@ -52,19 +57,22 @@ export function useLive<Result, Variables>(client: Client, document: Document<Re
   const payload = { documentId: document.id, query: document.text ?? "", variables: variables as Record<string, unknown> };
   let stop: (() => void) | undefined;
   let pause: ReturnType<typeof setTimeout> | undefined;
+  let lastTry = -PAUSE;
 
   function listen(): void {
-    const token = client.session.access?.token;
     stop = socket.subscribe<Result>(payload, {
       next: ({ data }) => data && heard(data),
-      // What ends for good was refused, and the page works without it, by asking; but a token that has run out, there is
-      // another for.
-      error: (error) => void ((error as CloseEvent).code === UNAUTHORIZED && (pause = setTimeout(() => void renew(token), PAUSE))),
+      error: (error) => {
+        // A subscription that is refused ends for good, and the page works without it, by asking. A connection that is
+        // closed for good, as all are whose token has run out, gives way to another.
+        if (!Array.isArray(error)) pause = setTimeout(() => void renew(), Math.max(0, lastTry + PAUSE - performance.now()));
+      },
       complete: () => undefined,
     });
   }
-  async function renew(refused?: string): Promise<void> {
-    await replaceToken(client.session, refused ?? "").catch(() => undefined);
+  async function renew(): Promise<void> {
+    lastTry = performance.now();
+    await replaceToken(client.session, shown.get(client) ?? "").catch(() => undefined);
     if (client.session.who === null) return;
     listen();
     again();

@@ -18,6 +18,6 @@ export const en = {
     code: "Code",
     score: "Credit",
     benefits: "Benefits",
-    mine: "Mine",
+    mine: "Me",
   },
 };

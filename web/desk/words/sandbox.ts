@@ -2,7 +2,7 @@
 export const zh = {
   sandbox: {
     title: "沙箱", about: "练习用的环境:答复与正式环境一样,人和优惠都是合成的,与真实数据互不相通。", enter: "进入沙箱",
-    how: "选择登记为「沙箱」用途的私钥文件。还没有?", toKeys: "先登记一把", go: "进入沙箱", leave: "离开沙箱", toRun: "对接检查",
+    how: "选择登记为「沙箱」用途的私钥文件。还没有?", toKeys: "先登记一把", askForKey: "请本单位的机构经办人登记一把。", go: "进入沙箱", leave: "离开沙箱", toRun: "对接检查",
     codes: "取一个码", who: "谁出示", what: "出什么状况", take: "取码", at: "用于优惠", copy: "复制码", scan: "到核验页试一试", left: "还有 {seconds} 秒", over: "已过期,请重新取码",
     persona: { BENEFIT: "权益适用", STANDARD: "按标准服务办理", NOT_ENROLLED: "没有参加", MINOR: "未成年人", NO_CONSENT: "收回了授权", DATA_FAULT: "资料有故障", LIMIT_REACHED: "次数已用完", ENTERPRISE: "企业,权益适用" },
     fault: { NONE: "一切正常", EXPIRED: "码已过期", REPLAYED: "码已用过", FORGED: "码被改动", OTHER_OFFER: "码只用于另一项优惠", UNAVAILABLE: "第一次系统暂不可用", SLOW: "第一次答复要 6 秒", QUOTA_EXHAUSTED: "名额已满" },
@@ -24,7 +24,7 @@ export const zh = {
 export const en: typeof zh = {
   sandbox: {
     title: "Sandbox", about: "For practice: answers come as in earnest, people and offers are made up, and nothing leads to real data.", enter: "Enter the sandbox",
-    how: "Choose the private file of a key that is registered for the sandbox. None yet?", toKeys: "Register one", go: "Enter", leave: "Leave the sandbox", toRun: "Conformance run",
+    how: "Choose the private file of a key that is registered for the sandbox. None yet?", toKeys: "Register one", askForKey: "Ask your representative to register one.", go: "Enter", leave: "Leave the sandbox", toRun: "Conformance run",
     codes: "Take a code", who: "Who shows it", what: "What goes wrong", take: "Take a code", at: "At the offer", copy: "Copy the code", scan: "Try it at the counter", left: "{seconds} seconds left", over: "It has run out: take another",
     persona: { BENEFIT: "The benefit applies", STANDARD: "Standard service", NOT_ENROLLED: "Does not take part", MINOR: "Under age", NO_CONSENT: "Has taken the consent back", DATA_FAULT: "Faulty data", LIMIT_REACHED: "Has had its share", ENTERPRISE: "An enterprise, benefit applies" },
     fault: { NONE: "Nothing", EXPIRED: "Past its minute", REPLAYED: "Used before", FORGED: "Changed by somebody", OTHER_OFFER: "For another offer", UNAVAILABLE: "Not available at first", SLOW: "First answer takes six seconds", QUOTA_EXHAUSTED: "Nothing left of the offer" },

@@ -15,14 +15,14 @@ export const zh = {
 };
 export const en: typeof zh = {
   shell: {
-    title: "Xinyi+ in public",
+    title: "Xinyi+ Public",
     about: "Rules, measures, offers and published records, for everybody, without signing in.",
     nav: "Sections",
     models: "Score rules",
     measures: "Measures",
     offers: "Offers",
     records: "Published records",
-    check: "Check a paper",
+    check: "Check a document",
     machine: "All of this can be read by programs: /graphql, keys for checking signatures at /.well-known/jwks.json. Credit service agencies, signed in, get the open lists in bulk: /open-data.",
     line: "Incentives only add: whoever has no code, no sign-in and no score gets the same standard service.",
   },

@@ -128,6 +128,7 @@ export const zh = {
     severity: { general: "一般", serious: "严重" },
     "alarm-state": { OPEN: "待处理", SEEN: "处理中", CLOSED: "已办结" },
     alarm: {
+      CODE_INVALID: "出示的码不是平台签发的", AUDIT_BROKEN: "审计链有误",
       STOLEN_KEY: "合作机构密钥被盗", STOLEN_GATE: "离线设备被盗", SIGN_IN_LOCKED: "多次签名错误,密钥已锁定", KEY_EXPIRING: "密钥即将到期",
       DESK_KEY_BY_OPERATOR: "运营人员代为登记了经办台密钥", PROBING: "疑似对持码人逐项试探", UNUSUAL_RATE: "核验次数异常", ASSISTED_NOT_FOUND: "窗口输入的号码查无此人",
       OFFLINE_CODE_SHARED: "离线凭证疑似多人使用", CASE_OVERDUE: "案件超期", WEBHOOK_FAILED: "推送多次失败", OUTBOX_FAILED: "对外通知未送达",
@@ -280,6 +281,7 @@ export const en: typeof zh = {
     severity: { general: "general", serious: "serious" },
     "alarm-state": { OPEN: "Open", SEEN: "Looked after", CLOSED: "Closed" },
     alarm: {
+      CODE_INVALID: "A code that was not issued here", AUDIT_BROKEN: "Audit chain broken",
       STOLEN_KEY: "A partner's key was stolen", STOLEN_GATE: "A device was stolen", SIGN_IN_LOCKED: "Bad signatures: key locked", KEY_EXPIRING: "A key expires soon",
       DESK_KEY_BY_OPERATOR: "An operator registered a desk key", PROBING: "Many offers tried on one holder", UNUSUAL_RATE: "Unusual rate of scans", ASSISTED_NOT_FOUND: "A number at a window was nobody's",
       OFFLINE_CODE_SHARED: "An offline pass used by several", CASE_OVERDUE: "A case is overdue", WEBHOOK_FAILED: "A webhook failed", OUTBOX_FAILED: "A notice was not delivered",

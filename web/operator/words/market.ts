@@ -10,10 +10,6 @@ export const zh = {
     },
     chart: { offers: "各类优惠的状态", partners: "合作机构所处阶段", number: "数量" },
     case: { OBJECTION: "异议", STATEMENT: "陈述申辩", APPEAL: "申诉", COMPLAINT: "投诉", REPAIR: "信用修复" },
-    alarm: {
-      STOLEN_KEY: "密钥被盗", SIGN_IN_LOCKED: "登录被锁定", KEY_EXPIRING: "密钥即将到期", OFFER_CLOSED_BY_GUARD: "守则关闭了一项优惠", PROBING: "疑似试探",
-      SUBJECT_DATA_FAULT: "主体数据有误", WEBHOOK_FAILED: "事件推送失败", AUDIT_BROKEN: "审计链有误",
-    },
     stage: { DRAFT: "准备中", SUBMITTED: "待核对", QUALIFIED: "资格通过", CONTRACTED: "已签协议", SANDBOX: "沙箱中", CERTIFIED: "已认证", LIVE: "已开通", SUSPENDED: "已暂停", OFFBOARDED: "已退出" },
     move: {
       SUBMITTED: { do: "提交申请", text: "材料里须有营业执照或登记证书。提交后由另一位运营人员核对。" },
@@ -46,7 +42,7 @@ export const zh = {
     },
     grant: {
       title: "授权", lead: "机构想就哪类优惠询问「是否享受」。答复期限为五个工作日。机构只得到两种答案之一。", nothing: "没有等待答复的申请。", none: "这家机构还没有授权。",
-      service: "优惠类型", what: "机构得到什么", predicate: "询问的条件", state: "状态", model: "评价模型", threshold: "最低等级",
+      service: "优惠类型", what: "机构得到什么", predicate: "询问的条件", orBetter: "{model}:{grade}及以上", state: "状态", model: "评价模型", threshold: "最低等级",
       states: { WAITING: "待答复", HELD: "有效", REVOKED: "已收回", REFUSED: "未同意" },
       give: "直接授权", giveText: "机构从下一次核验起可以询问。", grant: "同意", grantText: "{what}", refuse: "不同意", refuseText: "机构会读到原因,之后可以重新申请。", revoke: "收回", revokeText: "从下一次核验起不能再询问;已预留的仍可核销。机构会读到原因。",
     },
@@ -95,10 +91,6 @@ export const en: typeof zh = {
     },
     chart: { offers: "Offers by kind and state", partners: "Partners by stage", number: "Number" },
     case: { OBJECTION: "Objection", STATEMENT: "Statement", APPEAL: "Appeal", COMPLAINT: "Complaint", REPAIR: "Credit repair" },
-    alarm: {
-      STOLEN_KEY: "Stolen key", SIGN_IN_LOCKED: "Sign-in locked", KEY_EXPIRING: "Key about to expire", OFFER_CLOSED_BY_GUARD: "Offer closed by the guard", PROBING: "Possible probing",
-      SUBJECT_DATA_FAULT: "Fault in a subject's data", WEBHOOK_FAILED: "Events not delivered", AUDIT_BROKEN: "Audit chain broken",
-    },
     stage: { DRAFT: "Preparing", SUBMITTED: "Submitted", QUALIFIED: "Qualified", CONTRACTED: "Contracted", SANDBOX: "In the sandbox", CERTIFIED: "Certified", LIVE: "Live", SUSPENDED: "Suspended", OFFBOARDED: "Left" },
     move: {
       SUBMITTED: { do: "Submit", text: "A licence has to be among the papers. Another operator then looks at it." },
@@ -131,7 +123,7 @@ export const en: typeof zh = {
     },
     grant: {
       title: "Grants", lead: "For which kind of benefit partners want to ask «does it apply». To be answered within five working days. A partner gets one of two answers.", nothing: "Nothing waits for an answer.", none: "This partner has no grant yet.",
-      service: "Kind", what: "What the partner gets to know", predicate: "What is asked", state: "State", model: "Model", threshold: "Lowest grade",
+      service: "Kind", what: "What the partner gets to know", predicate: "What is asked", orBetter: "{model}: {grade} or better", state: "State", model: "Model", threshold: "Lowest grade",
       states: { WAITING: "waiting", HELD: "held", REVOKED: "revoked", REFUSED: "refused" },
       give: "Grant directly", giveText: "The partner may ask from the next scan on.", grant: "Grant", grantText: "{what}", refuse: "Refuse", refuseText: "The partner reads the reason and may ask again.", revoke: "Revoke", revokeText: "From the next scan on it may not ask; what was reserved still redeems. The partner reads the reason.",
     },

@@ -9,7 +9,7 @@ export const zh = {
     group: { market: "市场", casework: "征信与案件", models: "模型与统计" },
     view: {
       overview: "总览", partners: "合作机构", offers: "优惠", grants: "授权申请", proof: "目录证明",
-      intake: "数据归集", cases: "案件", subjects: "信用主体", queries: "查询权限", alarms: "告警", audit: "审计与查询登记",
+      intake: "数据报送", cases: "案件", subjects: "信用主体", queries: "查询权限", alarms: "告警", audit: "审计与查询登记",
       models: "评分模型", statistics: "等级统计", usage: "使用情况", loans: "信易贷统计",
     },
   },
