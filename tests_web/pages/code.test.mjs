@@ -153,7 +153,7 @@ test("a model without a result says that it does no harm, and an agent sees the 
   assert.equal(scroll, width);
   await picture(page, "citizen-score-enterprise-phone-light");
   await page.getByRole("link", { name: "我的" }).click();
-  await page.getByRole("link", { name: "信易贷申请" }).waitFor();
+  await page.getByRole("link", { name: "信易贷" }).waitFor();
   assert.deepEqual(wrong, []);
   await close();
 });
