@@ -155,7 +155,7 @@ async def signed_in_subject(context: Context) -> CreditSubject:
         kind=SubjectKind(standing.kind),
         display_name=standing.display_name,
         enrolled=standing.enrolled,
-        place=standing.lineage[0],
+        place=standing.place,
         scores=[score_of(score, model, known) for score, model in zip(standing.scores, standing.models, strict=False)],
     )
 

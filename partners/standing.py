@@ -61,7 +61,9 @@ class SubjectStanding:
 
     id: int
     kind: str
+    place: str
     lineage: tuple[str, ...]
+    """The place and those above it; empty where it is none that is served."""
     display_name: str
     enrolled: bool
     minor: bool
@@ -133,6 +135,7 @@ async def read_standing(
     return SubjectStanding(
         id=principal.subject_id,
         kind=row.kind,
+        place=row.place,
         lineage=lineage,
         display_name=row.display_name,
         enrolled=row.enrolled_at is not None,

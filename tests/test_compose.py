@@ -42,8 +42,8 @@ def test_every_file_that_is_mounted_or_copied_exists() -> None:
     assert [path for path in mounted if path.startswith(".") and not (ROOT / path).exists()] == []
     assert {path for path in mounted if not path.startswith(".")} == set(COMPOSE["volumes"])
     copied = re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE)
-    assert copied == ["requirements.lock", "."]
-    assert (ROOT / "requirements.lock").exists()
+    assert copied == ["web/package.json", "schema.graphql", "web", "requirements.lock", "."]
+    assert [path for path in copied if not (ROOT / path).exists()] == []
 
 
 def test_the_image_holds_all_packages_and_rules_and_nothing_else() -> None:

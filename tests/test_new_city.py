@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,6 +112,9 @@ def test_the_command_line_takes_a_month_once_and_shows_it(
         assert run(["statistics", *arguments, *data]) == 0
         return capsys.readouterr().out
 
+    with closing(sqlite3.connect(built[1] / "xinyi.db")) as demo, demo:  # which took some months itself
+        for table in ("statistics_takes", "grade_statistics", "park_indices"):
+            demo.execute(f"DELETE FROM {table}")
     assert "hunan-comprehensive" in printed("take")
     assert printed("take") == "本月的统计已经记下,没有改动。\n"
     shown = printed("show", "hunan-shaoyang", "hunan-comprehensive", "--by", "industry")

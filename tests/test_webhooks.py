@@ -20,6 +20,7 @@ from webhook_receivers import (
     RESUME,
     ROTATE,
     SKIP,
+    Got,
     Receiver,
     deliveries,
     endpoints,
@@ -161,11 +162,13 @@ async def test_a_thousand_all_arrive_in_order_per_subject_at_a_receiver_that_fai
     finally:
         await other.close()
     assert await open_of(city) == (0, 0)
-    taken = receiver.taken()
-    assert len({one.id for one in taken}) == subjects * each
+    taken = dict[str, Got]()
+    for one in receiver.taken():
+        taken.setdefault(one.id, one)  # where an answer came too late, the same event comes again
+    assert len(taken) == subjects * each
     assert len(receiver.got) > 1.7 * subjects * each
     order = defaultdict[str, list[int]](list)
-    for one in taken:
+    for one in taken.values():
         order[one.data["order"]].append(one.data["number"])
     assert {*order} == {f"o-{subject}" for subject in range(subjects)}
     assert all(numbers == list(range(each)) for numbers in order.values())

@@ -236,9 +236,9 @@ def request_of(content: Mapping[str, Any]) -> GraphQLRequest:
     return GraphQLRequest(content.get("query"), content.get("operationName"), content.get("variables"), document_id)
 
 
-def _apollo_id(extensions: Mapping[str, Any] | None) -> str | None:
+def _apollo_id(extensions: object) -> str | None:
     """The id of a trusted document where Apollo's clients write it."""
-    named = (extensions or {}).get("persistedQuery")
+    named = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
     found = named.get("sha256Hash") if isinstance(named, dict) else None
     return found if isinstance(found, str) else None
 
