@@ -126,7 +126,8 @@ class PublicScoreModel:
         ]
 
 
-def _source(source: Source) -> ModelSource:
+def source_of(source: Source) -> ModelSource:
+    """Where a rule of a place's files comes from."""
     return ModelSource(status=source.status, title=source.title, clause=source.clause, reason=source.reason)
 
 
@@ -143,7 +144,7 @@ def _told(model: Model, begins: date, ends: date | None) -> PublicScoreModel:
         in_force_from=begins,
         in_force_until=ends,
         checksum=model.checksum,
-        source=_source(model.source),
+        source=source_of(model.source),
         items=[ModelItem(code=code, label=item.label, nature=item.nature) for code, item in model.all_items.items()],
         facts=[ModelFact(name=name, label=fact.label) for name, fact in model.all_facts.items()],
         grades=[ModelGrade(code=one.code, name=one.name, when=plain_grade(model, one)) for one in model.grades],
@@ -155,7 +156,7 @@ def _told(model: Model, begins: date, ends: date | None) -> PublicScoreModel:
                 sentence=rule.sentence,
                 parameters=[ModelParameter(name=name, value=value) for name, value in rule.numbers],
                 window=rule.window,
-                source=_source(rule.source),
+                source=source_of(rule.source),
             )
             for rule in plain_rules(model)
         ],

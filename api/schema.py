@@ -12,6 +12,7 @@ from api.access import AccessQueries
 from api.alarms import AlarmMutations, AlarmQueries
 from api.audit import AuditQueries
 from api.case_requests import CaseRequestQueries, CaseRequests
+from api.case_terms import CaseTermQueries
 from api.casework import CaseworkMutations
 from api.catalogued import CatalogueQueries
 from api.client_documents import DocumentMutations, DocumentQueries
@@ -84,6 +85,7 @@ class Query(
     WorklistQueries,
     IntakeQueries,
     CatalogueQueries,
+    CaseTermQueries,
     MembershipQueries,
     PartnerKeyQueries,
     AlarmQueries,

@@ -81,6 +81,7 @@ ARGUMENTS = {
     ("Query", "loanIndicators"): '(place: "hunan-shaoyang", kind: ENTERPRISE)',
     ("Query", "loanFigures"): '(place: "hunan-shaoyang", from: "2026-10-01", until: "2027-01-01", by: CITY)',
     ("Query", "consentPurposes"): '(place: "hunan-shaoyang")',
+    ("Query", "caseTerms"): '(place: "hunan-shaoyang")',
     ("Query", "measures"): '(place: "hunan-shaoyang")',
     ("Query", "usage"): '(month: "2026-10-01")',
     ("Query", "inspectionSuggestion"): f'(subjectId: "{public_id("CreditSubject", 4000)}", field: "advertising")',

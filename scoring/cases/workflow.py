@@ -27,6 +27,7 @@ from core.sealing import seal, unseal
 from scoring.cases.repair import RepairRules
 from scoring.cases.tables import case_steps, cases
 from scoring.catalogue import Catalogue
+from scoring.deadlines import Deadline as Term
 from scoring.deadlines import Entitlements
 from scoring.models import Models
 from scoring.subjects import lock_subject
@@ -169,14 +170,29 @@ def due_of(case: Any, rules: Rules) -> Deadline | None:
 
     `case` has the columns of `cases`. Reckoned anew at each look, for a holiday table may have come out since.
     """
-    term = "objection-decision-with-help" if case.needs_help and case.kind == Kind.OBJECTION else _TERM[case.kind]
-    deadline = rules.entitlements.deadlines(case.place).get(term)
+    deadline = _term_of(case, rules)
     if deadline is None:
         return None
     pauses = [Pause(datetime.fromisoformat(began), datetime.fromisoformat(ended)) for began, ended in case.pauses]
     if case.paused_at is not None:
         pauses.append(Pause(case.paused_at, None))
     return deadline_with_pauses(case.opened_at, deadline.working_days, pauses)
+
+
+def _term_of(case: Any, rules: Rules) -> Term | None:
+    term = "objection-decision-with-help" if case.needs_help and case.kind == Kind.OBJECTION else _TERM[case.kind]
+    return rules.entitlements.deadlines(case.place).get(term)
+
+
+def terms_of(place: str, rules: Rules, *, now: datetime) -> list[tuple[Kind, Term, Deadline]]:
+    """For each kind of case that has a term in a place: the term, and its end for one that is opened now."""
+    found = []
+    for kind in _TERM:
+        case = _Opened(kind, place, False, [], None, now)
+        term, due = _term_of(case, rules), due_of(case, rules)
+        if term is not None and due is not None:
+            found.append((kind, term, due))
+    return found
 
 
 def is_overdue(due: Deadline | None, *, now: datetime) -> bool:

@@ -24,13 +24,14 @@ test("an objection goes from the record to its decision, which the page shows by
   await page.keyboard.press("Escape");
   await record.getByRole("button", { name: "提出异议" }).click();
   const dialog = page.getByRole("dialog");
+  const [answeredBy] = (await dialog.getByText(/最迟/).innerText()).match(/\d+年\d+月\d+日/);
   await dialog.getByLabel("请写明情况").fill("这份决定书写的不是我。");
   await dialog.getByLabel("证明材料").setInputFiles({ name: "说明.png", mimeType: "image/png", buffer: PNG });
   await picture(page, "citizen-objection-phone-light");
   await accessible(page);
   await dialog.getByRole("button", { name: "提交" }).click();
   await page.getByText("已经收到").waitFor();
-  await page.getByText(/年\d+月\d+日\(当天 24 时前\)/).waitFor();
+  await page.getByText(`${answeredBy}(当天 24 时前)`).waitFor();
   await page.getByText("说明.png").waitFor();
   await picture(page, "citizen-case-open-phone-light");
 

@@ -29,7 +29,7 @@ export const zh = {
     partner: {
       lead: "谁在加入途中,谁已开通,谁已离开。每一步都有经办人和依据。", search: "按名称或统一社会信用代码查找",
       name: "机构", fullName: "机构全称", status: "阶段", sector: "行业", place: "所在地", uscc: "统一社会信用代码", contact: "联系方式", last: "最近一步", unknown: "没有这家机构。",
-      register: "登记机构", registerText: "代机构登记。登记后上传材料、提交申请,由另一位运营人员核对。",
+      register: "登记机构", registerText: "代机构登记。登记后上传材料、提交申请,由另一位运营人员核对;演示城市里随即开通。",
       path: "加入的各个阶段", next: "下一步", facts: "基本情况", steps: "办理经过", noSteps: "没有办理记录(建立时已开通)。", evidence: "依据",
       others: "{what}:由{who}办理。", contractNumber: "协议编号", contractText: "协议文本", noContract: "还没有上传协议文本。请先在「材料」里上传,再登记。",
       papers: "材料", noPapers: "还没有材料。", view: "查看", addPaper: "上传材料", addPaperText: "PDF、PNG 或 JPEG,不超过 700 KB。材料里请勿包含个人的证件号码。", paperKind: "种类", paperFile: "文件", paperTooBig: "文件超过 700 KB。请压缩后重新选择。", noPaper: "这份材料不在了。请刷新后重试。",
@@ -110,7 +110,7 @@ export const en: typeof zh = {
     partner: {
       lead: "Who is on the way in, who is live, who has left. Every step has its actor and its grounds.", search: "Search by name or USCC",
       name: "Partner", fullName: "Full name", status: "Stage", sector: "Sector", place: "Place", uscc: "USCC", contact: "Contact", last: "Last step", unknown: "There is no such partner.",
-      register: "Register a partner", registerText: "On the partner's behalf. Afterwards upload its papers and submit; another operator looks at it.",
+      register: "Register a partner", registerText: "On the partner's behalf. Afterwards upload its papers and submit; another operator looks at it. In the demo city it is open at once.",
       path: "Stages", next: "Next step", facts: "Facts", steps: "Steps taken", noSteps: "No steps on record (it was there from the start).", evidence: "Grounds",
       others: "{what}: by {who}.", contractNumber: "Contract number", contractText: "Contract text", noContract: "No contract among the papers yet. Upload it there first.",
       papers: "Papers", noPapers: "No papers yet.", view: "View", addPaper: "Upload a paper", addPaperText: "PDF, PNG or JPEG of at most 700 KB. No identity numbers of persons, please.", paperKind: "Kind", paperFile: "File", paperTooBig: "The file is larger than 700 KB. Make it smaller and choose it again.", noPaper: "This paper is gone. Please reload.",
