@@ -1,7 +1,7 @@
 /** A partner's own keys in the browser. One thing to know: the private half is made here or read from a file, held in
  * memory, saved as a file by its owner, and never sent and never kept. */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, importPKCS8, SignJWT, type JWK } from "jose";
-import { Refused, Unreachable } from "../shared/graphql";
+import { Refused, Unreachable } from "../shared/http";
 import { begin, type Session } from "../shared/session";
 
 export interface PartnerKey {

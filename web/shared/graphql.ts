@@ -1,5 +1,6 @@
 /** Asking the server. One thing to know: what goes out is the hash of a document; an answer that is a `Problem`, a refusal
  * or a lost connection is thrown, so whoever calls has only the good case to write down. */
+import { post, Refused, Unreachable } from "./http";
 import { language } from "./language";
 import { endSession, freshToken, replaceToken, type Session } from "./session";
 
@@ -10,24 +11,6 @@ export interface Document<Result, Variables> {
   /** In development alone, where the server does not know the hash yet. */
   readonly text?: string;
   readonly of?: (variables: Variables) => Result;
-}
-
-/** What the server refused, with its stable code and its sentence for people. */
-export class Refused extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-    /** Seconds after which it is worth trying again. */
-    readonly retryAfter?: number,
-  ) {
-    super(message);
-  }
-}
-
-/** Nobody answered. */
-export class Unreachable extends Error {
-  /** Whether an act was sent: nobody knows whether it was done. */
-  isUnsure = false;
 }
 
 interface Answer<Result> {
@@ -85,28 +68,6 @@ export function good<Result extends { __typename: string }>(result: Result): Exc
     throw new Refused(code, message);
   }
   return result as Exclude<Result, Problem>;
-}
-
-/** Milliseconds after which nobody waits for an answer any more. */
-const LONGEST = 60_000;
-
-/** The JSON object that a path answers with. Throws `Unreachable` where there is none. */
-export async function read<Body extends object>(path: string, given: RequestInit = {}): Promise<Body> {
-  try {
-    const body: unknown = await (await fetch(path, { signal: AbortSignal.timeout(LONGEST), ...given })).json();
-    if (typeof body === "object" && body !== null) return body as Body;
-  } catch (error) {
-    throw new Unreachable(String(error));
-  }
-  throw new Unreachable("no object");
-}
-
-/** One JSON body for another. Throws `Unreachable` where there is no JSON. */
-export async function post<Body extends object>(path: string, body: unknown, token?: string): Promise<Body> {
-  const headers: Record<string, string> = { "content-type": "application/json", "accept-language": language.value };
-  headers.accept = "application/graphql-response+json, application/json";
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
-  return read<Body>(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /** A file behind a token: what the settlement and quarantine routes give. Throws `Refused` or `Unreachable`. */

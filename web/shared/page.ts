@@ -3,7 +3,8 @@
 import { QueryClient, useMutation, useQuery, useQueryClient, VueQueryPlugin, type UseMutationReturnType, type UseQueryReturnType } from "@tanstack/vue-query";
 import { createApp, inject, toValue, watch, type Component, type InjectionKey, type MaybeRefOrGetter } from "vue";
 import { createRouter, createWebHashHistory, type RouteRecordRaw } from "vue-router";
-import { Client, Refused, Unreachable, type Document } from "./graphql";
+import { Client, type Document } from "./graphql";
+import { Refused, Unreachable } from "./http";
 import { createWords } from "./language";
 import { isIncomplete } from "./live";
 import { nameOf, openSession, takeCode, type Session } from "./session";

@@ -2,7 +2,7 @@
  * replaced at each use, so tabs of one page take turns, and a tab always has the newest: it reads it from what tabs share,
  * or, where each has a store of its own, is told by the tab that it was doubled from. */
 import { reactive } from "vue";
-import { post, Refused, Unreachable } from "./graphql";
+import { post, Refused, Unreachable } from "./http";
 
 /** What the server hands out at a sign-in and at each renewal; also the shape of its refusals. */
 interface Tokens {

@@ -3,7 +3,8 @@
 import { useDocumentVisibility, useIntervalFn, useOnline } from "@vueuse/core";
 import { computed, readonly, ref, shallowRef, toValue, watch, type MaybeRefOrGetter, type Ref } from "vue";
 import { ShowCode } from "../../generated/citizen";
-import { good, Refused, Unreachable, type Client } from "../../shared/graphql";
+import { good, type Client } from "../../shared/graphql";
+import { Refused, Unreachable } from "../../shared/http";
 
 const LIFE = 60_000;
 /** So long before its end a code gives way to the next: time enough for a scan that has begun. */

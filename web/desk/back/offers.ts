@@ -1,7 +1,7 @@
 /** Offers as a form has them. One thing to know: what is sent is the whole offer, changed or not; it comes from the
  * version's own `stated`, so whatever the form does not show is sent back as it was. */
 import type { DraftOfferMutationVariables, KindsAndModelsQuery } from "../../generated/desk";
-import { Refused } from "../../shared/graphql";
+import { Refused } from "../../shared/http";
 import { isoDay } from "../../shared/format";
 
 export type OfferGiven = DraftOfferMutationVariables["input"];

@@ -2,7 +2,8 @@
  * same request goes out again, with the same `requestId`, until it is answered; the server does it once. */
 import { useMutation, useQueryClient, type UseMutationReturnType } from "@tanstack/vue-query";
 import { computed, type ComputedRef } from "vue";
-import { Refused, Unreachable, type Document } from "../../shared/graphql";
+import { type Document } from "../../shared/graphql";
+import { Refused, Unreachable } from "../../shared/http";
 import { useClient } from "../../shared/page";
 
 const LONGEST_WAIT = 4_000;

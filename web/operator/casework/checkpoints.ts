@@ -1,7 +1,7 @@
 /** The signed checkpoints of the audit trail, as everybody can fetch them. One thing to know: they are checked here, in the
  * browser: each signature, and that each names the one before it. Whether the rows agree is for `xinyi audit verify`. */
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
-import { Unreachable } from "../../shared/graphql";
+import { Unreachable } from "../../shared/http";
 
 export interface Checkpoint {
   number: number;

@@ -1,6 +1,6 @@
 /** Handing a file over to `POST /intake`. One thing to know: the way there is told in percent; what comes after it, reading
  * the file, is not. Only XMLHttpRequest tells of the way there. */
-import { Refused, Unreachable } from "../../shared/graphql";
+import { Refused, Unreachable } from "../../shared/http";
 import { language } from "../../shared/language";
 import { freshToken, type Session } from "../../shared/session";
 

@@ -1,7 +1,7 @@
 /** The catalogue's proof, read and its signature checked in this browser. One thing to know: what is checked here is who
  * signed and that nothing was changed; that it holds, `xinyi guard verify` shows by doing all of it again. */
 import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
-import { Unreachable } from "../../shared/graphql";
+import { Unreachable } from "../../shared/http";
 
 const TYPE = "xinyi-proof+jwt";
 const AUDIENCE = "xinyi-proof";
