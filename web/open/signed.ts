@@ -1,6 +1,7 @@
 /** Whether something signed is ours, found out in this browser. One thing to know: a text has one spelling only. What
  * decodes to the same bytes by another spelling is refused, as `xinyi receipt verify` refuses it. */
-import { compactVerify, importJWK, type JWK } from "jose";
+import { compactVerify, importJWK } from "jose";
+import { publishedKeys, sha256Of, type PublishedKeys } from "../shared/checking";
 
 export type Purpose = "receipt" | "report" | "proof";
 type Values = Record<string, unknown>;
@@ -52,9 +53,9 @@ function valuesOf(bytes: Uint8Array): Values {
 }
 
 async function keyOf(purpose: Purpose, kid: unknown): Promise<CryptoKey> {
-  let keys: (JWK & { purpose?: string })[];
+  let keys: PublishedKeys["keys"];
   try {
-    ({ keys } = (await (await fetch("/.well-known/jwks.json")).json()) as { keys: typeof keys });
+    ({ keys } = await publishedKeys());
   } catch {
     throw new Unable("keys");
   }
@@ -95,10 +96,5 @@ export async function checkSigned(text: string): Promise<Signed> {
   }
   if (purpose === "receipt" && Object.keys(claims).sort().join() !== RECEIPT.join()) throw new NotGenuine("claims");
   if (claims["aud"] !== AUDIENCES[purpose]) throw new NotGenuine("claims");
-  return { purpose, claims, kid: String(header["kid"]), sha256: await sha256(text) };
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { purpose, claims, kid: String(header["kid"]), sha256: await sha256Of(new TextEncoder().encode(text)) };
 }

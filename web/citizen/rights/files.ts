@@ -40,11 +40,3 @@ function base64Of(bytes: Uint8Array): string {
 
 /** Base64 as bytes. */
 export const bytesOf = (content: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-
-/** Hand a file to whoever looks at the page. */
-export function save(name: string, type: string, content: string | Uint8Array<ArrayBuffer>): void {
-  const address = URL.createObjectURL(new Blob([content], { type }));
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}

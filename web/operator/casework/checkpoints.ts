@@ -1,6 +1,7 @@
 /** The signed checkpoints of the audit trail, as everybody can fetch them. One thing to know: they are checked here, in the
  * browser: each signature, and that each names the one before it. Whether the rows agree is for `xinyi audit verify`. */
-import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
+import { compactVerify, createLocalJWKSet } from "jose";
+import { publishedKeys, sha256Of } from "../../shared/checking";
 import { Unreachable } from "../../shared/http";
 
 export interface Checkpoint {
@@ -27,16 +28,11 @@ async function readPage(after: number): Promise<Checkpoint[]> {
   return (await response.text()).split("\n").filter(Boolean).map((line) => JSON.parse(line) as Checkpoint);
 }
 
-async function sha256(text: string): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** Fetch all checkpoints and check them. Throws `Unreachable`. */
 export async function checkedCheckpoints(): Promise<Checked> {
   const checkpoints: Checkpoint[] = [];
   for (let page = await readPage(0); page.length; page = page.length < AT_ONCE ? [] : await readPage(page.at(-1)?.number ?? 0)) checkpoints.push(...page);
-  const keys = createLocalJWKSet((await (await fetch("/.well-known/jwks.json")).json()) as JSONWebKeySet);
+  const keys = createLocalJWKSet(await publishedKeys());
   let previous: string | null = null;
   let newest: Checked["newest"] = null;
   for (const { number, at, statement } of checkpoints) {
@@ -44,7 +40,7 @@ export async function checkedCheckpoints(): Promise<Checked> {
       const { payload, protectedHeader } = await compactVerify(statement, keys);
       const said = JSON.parse(new TextDecoder().decode(payload)) as { number: number; previous: string | null; heads: Record<string, unknown> };
       if (protectedHeader.typ !== "xinyi-audit+jwt" || said.number !== number || said.previous !== previous) return { checkpoints, newest, broken: number };
-      previous = await sha256(statement);
+      previous = await sha256Of(new TextEncoder().encode(statement));
       newest = { number, at, chains: Object.keys(said.heads).length, sha256: previous };
     } catch {
       return { checkpoints, newest, broken: number };

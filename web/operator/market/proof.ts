@@ -1,6 +1,7 @@
 /** The catalogue's proof, read and its signature checked in this browser. One thing to know: what is checked here is who
  * signed and that nothing was changed; that it holds, `xinyi guard verify` shows by doing all of it again. */
-import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from "jose";
+import { compactVerify, createLocalJWKSet } from "jose";
+import { publishedKeys } from "../../shared/checking";
 import { Unreachable } from "../../shared/http";
 
 const TYPE = "xinyi-proof+jwt";
@@ -31,9 +32,9 @@ async function read(path: string): Promise<Response> {
 
 /** The proof that is served, with the key that signed it. Throws where the signature is not one of this deployment's. */
 export async function readProof(): Promise<{ proof: Proof; kid: string; token: string }> {
-  const [token, keys] = await Promise.all([read("/.well-known/offers-proof").then((response) => response.text()), read("/.well-known/jwks.json").then((response) => response.json() as Promise<JSONWebKeySet>)]);
+  const [token, keys] = await Promise.all([read("/.well-known/offers-proof").then((response) => response.text()), publishedKeys()]);
   // A key is for one purpose alone: a receipt's key may sign no proof.
-  const ours = keys.keys.filter((key) => (key as { purpose?: string }).purpose === "proof");
+  const ours = keys.keys.filter((key) => key.purpose === "proof");
   const { payload, protectedHeader } = await compactVerify(token.trim(), createLocalJWKSet({ keys: ours }), { algorithms: ["EdDSA"] });
   const proof = JSON.parse(new TextDecoder().decode(payload)) as Proof;
   if (protectedHeader.typ !== TYPE || proof.aud !== AUDIENCE) throw new Error("typ, aud");
