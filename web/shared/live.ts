@@ -1,8 +1,8 @@
 /** What the server tells by itself. One thing to know: a connection that is lost is made again, and then everything on the
  * page is read anew, since what happened in between is not told twice. */
-import { useQueryClient } from "@tanstack/vue-query";
 import { createClient, type Client as Socket } from "graphql-ws";
 import { onScopeDispose, ref, watch } from "vue";
+import { useAnew } from "./anew";
 import type { Client, Document } from "./graphql";
 import { language } from "./language";
 import { freshToken, replaceToken } from "./session";
@@ -51,8 +51,7 @@ function socketOf(client: Client, again: () => void): Socket {
 
 /** Hear of a subscription as long as the component lives. */
 export function useLive<Result, Variables>(client: Client, document: Document<Result, Variables>, variables: Variables, heard: (data: Result) => void): void {
-  const queries = useQueryClient();
-  const again = () => void queries.invalidateQueries();
+  const again = useAnew();
   const socket = socketOf(client, again);
   const payload = { documentId: document.id, query: document.text ?? "", variables: variables as Record<string, unknown> };
   let stop: (() => void) | undefined;

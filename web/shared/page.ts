@@ -3,6 +3,7 @@
 import { QueryClient, useMutation, useQuery, useQueryClient, VueQueryPlugin, type UseMutationReturnType, type UseQueryReturnType } from "@tanstack/vue-query";
 import { createApp, inject, toValue, watch, type Component, type InjectionKey, type MaybeRefOrGetter } from "vue";
 import { createRouter, createWebHashHistory, type RouteRecordRaw } from "vue-router";
+import { useAnew } from "./anew";
 import { Client, type Document } from "./graphql";
 import { Refused, Unreachable } from "./http";
 import { createWords } from "./language";
@@ -81,11 +82,13 @@ export function useAsk<Result, Variables>(document: Document<Result, Variables>,
  * usually `(data) => good(data.field)`, which throws a problem. */
 export function useAct<Result, Variables, Taken>(document: Document<Result, Variables>, take: (data: Result) => Taken): UseMutationReturnType<Taken, Error, Variables, unknown> {
   const client = useClient();
-  const queries = useQueryClient();
+  const anew = useAnew();
   return useMutation({
     mutationFn: async (variables: Variables) => take(await client.ask(document, variables)),
     // Where the answer was lost, what the page shows next says whether it was done.
-    onSettled: (_, error) => void ((error === null || (error instanceof Unreachable && error.isUnsure)) && queries.invalidateQueries()),
+    onSettled: (_, error) => {
+      if (error === null || (error instanceof Unreachable && error.isUnsure)) anew();
+    },
   });
 }
 

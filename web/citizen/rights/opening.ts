@@ -1,10 +1,10 @@
 /** Opening a case with its papers. One thing to know: the case is there before its papers are, so a paper that does not
  * arrive is told of where the case is shown, and can be handed in again. */
-import { useQueryClient } from "@tanstack/vue-query";
 import { ref } from "vue";
 import { useI18n } from "vue-i18n";
 import { useRouter } from "vue-router";
 import { AddEvidence } from "../../generated/citizen";
+import { useAnew } from "../../shared/anew";
 import { good, type Document } from "../../shared/graphql";
 import { sentence, useClient } from "../../shared/page";
 import { paperOf, TooLarge } from "./files";
@@ -12,7 +12,7 @@ import { paperOf, TooLarge } from "./files";
 /** How a case is opened: `open` takes the variables of `document`, hands in the papers and goes to the case. */
 export function useOpening<Result, Variables>(document: Document<Result, Variables>, take: (data: Result) => { id: string }) {
   const client = useClient();
-  const queries = useQueryClient();
+  const anew = useAnew();
   const router = useRouter();
   const { t } = useI18n();
   const error = ref<unknown>(null);
@@ -30,7 +30,7 @@ export function useOpening<Result, Variables>(document: Document<Result, Variabl
           missing.push(caught instanceof TooLarge ? t("rights.papers.tooLarge", { name: paper.name }) : `${paper.name}: ${sentence(caught, t)}`);
         }
       }
-      void queries.invalidateQueries();
+      anew();
       await router.push({ path: `/cases/${encodeURIComponent(caseId)}`, query: missing.length ? { missing } : { new: "1" } });
     } catch (caught) {
       error.value = caught;
