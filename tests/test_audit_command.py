@@ -161,7 +161,7 @@ def test_a_checkpoint_can_be_made_by_command(deployment: Deployment, xinyi: Xiny
 def test_a_consents_receipt_is_checked_without_a_server(deployment: Deployment, xinyi: Xinyi, tmp_path: Path) -> None:
     code, out, _ = xinyi("consent", "verify", tmp_path / "consent")
     assert (code, '"act": "revoked"' in out) == (0, True)
-    (tmp_path / "consent").write_text(deployment.consent[:-2] + "AA")
+    (tmp_path / "consent").write_text(deployment.consent[:-5] + "AAAAA")
     code, out, err = xinyi("consent", "verify", tmp_path / "consent")
     assert (code, out, err.partition(":")[0]) == (1, "", "SIGNATURE_INVALID")
 

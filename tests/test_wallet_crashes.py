@@ -152,7 +152,8 @@ async def test_two_wallets_at_one_request_and_one_credential_at_two_requests_lea
     await wallet.fetch("tower", number=20)
     for pair in range(5):
         asked, held = await request(city, "tower"), wallet.held[2 * pair : 2 * pair + 2]
-        statuses = await asyncio.gather(*(wallet.show(asked, one) for one in held))
+        claims = await wallet.read(asked)
+        statuses = await asyncio.gather(*(wallet.answer(claims, one) for one in held))
         found = Counter(one.json().get("xinyi_code") for one in statuses)
         assert found == {None: 1, "REQUEST_CONFLICT": 1}
         assert (await look(city, asked))["state"] == "ANSWERED"

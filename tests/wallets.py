@@ -81,7 +81,10 @@ class Wallet:
 
     async def show(self, request: dict[str, Any], held: Held | None = None, **how: Any) -> httpx.Response:
         """Answer a request with a credential, by default the newest one."""
-        asked = await self.read(request)
+        return await self.answer(await self.read(request), held, **how)
+
+    async def answer(self, asked: dict[str, Any], held: Held | None = None, **how: Any) -> httpx.Response:
+        """Answer what was read of a request."""
         given = {"nonce": asked["nonce"], "audience": asked["client_id"], "at": self.city.now.timestamp()} | how
         shown = (held or self.held[-1]).shown(**given)
         return await self.post(asked, {"benefit": [shown]})

@@ -13,6 +13,9 @@ const developing = process.env.PAGES_ADDRESS;
 const pictures = process.env.PAGES_PICTURES;
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
+/** What pages have asked to be told of. */
+const subscribed = new WeakMap();
+
 let launched;
 
 /** The one browser of this file; closed by `closeBrowser`. */
@@ -46,6 +49,11 @@ export async function open(name, { as, view = "/", size = "phone", dark = false,
   const wrong = [];
   const note = (text) => allowed(text) || wrong.push(text.slice(0, 300));
   page.on("pageerror", (error) => note(String(error)));
+  subscribed.set(page, new Set());
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => {
+    const { type, id } = JSON.parse(payload);
+    if (type === "subscribe") subscribed.get(page).add(id);
+  }));
   page.on("console", (said) => said.type() === "error" && note(said.text()));
   page.on("request", (request) => {
     const own = [address, developing, "data:", "blob:", ...from].filter(Boolean);
@@ -54,6 +62,15 @@ export async function open(name, { as, view = "/", size = "phone", dark = false,
   await page.goto(addressOf(name, view));
   if (as) await signIn(page, ...as);
   return { page, wrong, close: () => context.close() };
+}
+
+/** Wait until the page has asked to be told of that many things; the server hears of it before it hears of what is done
+ * by a request that goes out later. */
+export async function listening(page, many) {
+  for (let tries = 0; subscribed.get(page).size < many; tries++) {
+    assert.ok(tries < 300, `the page listens to ${subscribed.get(page).size} of ${many}`);
+    await page.waitForTimeout(50);
+  }
 }
 
 /** Choose a person of the demo in the form that is open. */

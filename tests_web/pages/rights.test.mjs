@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
-import { accessible, closeBrowser, open, picture } from "../pages.mjs";
+import { accessible, closeBrowser, listening, open, picture } from "../pages.mjs";
 import { askAs, showCode, verify } from "./rights-city.mjs";
 
 test.after(closeBrowser);
@@ -39,7 +39,7 @@ test("an objection goes from the record to its decision, which the page shows by
   const decision = { caseId, reason: "核对后确认文书对象有误。", outcome: "UPHELD", correction: { remove: true } };
   const { decideCase } = await askAs("reviewer", 1, DECIDE, { input: decision });
   assert.equal(decideCase.__typename, "CreditCase", decideCase.message);
-  await page.getByRole("region", { name: "答复" }).getByText("核对后确认文书对象有误。").waitFor({ timeout: 5_000 });
+  await page.getByRole("region", { name: "答复" }).getByText("核对后确认文书对象有误。").waitFor();
   await picture(page, "citizen-case-decided-phone-light");
   await accessible(page);
 
@@ -90,12 +90,13 @@ test("a consent is given, paused, resumed and ended, and each holds at the next 
 test("an order that a hospital proposes appears by itself, and is confirmed", async () => {
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 5], view: "/orders" });
   await page.getByRole("heading", { level: 1 }).waitFor();
-  await page.waitForTimeout(1_000); // the live connection says nowhere that it stands
+  // Of benefits, as every view, and of orders.
+  await listening(page, 2);
   const { id: verificationId } = await verify("citizen", 5, "hospital", 1);
   const order = { requestId: crypto.randomUUID(), verificationId, title: "普通门诊费用", amountFen: 12_345 };
   assert.equal((await askAs("hospital", 1, ORDER, { input: order })).createOrder.__typename, "Order");
   const shown = page.getByRole("article", { name: "普通门诊费用" }).first();
-  await shown.getByText("123.45 元").first().waitFor({ timeout: 5_000 });
+  await shown.getByText("123.45 元").first().waitFor();
   await picture(page, "citizen-order-new-phone-light");
   await shown.getByRole("button", { name: "确认" }).click();
   await shown.getByText("已确认", { exact: true }).waitFor();
