@@ -15,30 +15,31 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import select
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from api.context import State
 from api.identity import Claims
 from api.identity.bearer import BearerTokens
-from api.identity.holding import admitted
+from api.identity.holding import admitted, check_holds
 from api.identity.sessions import remote_of
 from api.running.limits import Limits
 from core.clock import day_of
 from core.errors import BadInput, ExpectedError, Forbidden, Unauthenticated
 from core.identifiers import new_id
 from partners.accounts import Role, body_of, find_principal
-from scoring.intake.load import Body, Summary, catalogued, load_file
+from scoring.intake.load import Body, Summary, catalogued, keep_quarantine, load_file
 from scoring.intake.tables import intake_batches
 
 LARGEST_UPLOAD = 1024**3
 PIECE = 100
 """Rows in one transaction: few, so that those who scan meanwhile do not wait."""
 AT_ONCE = 2
-"""Files loaded at once by one process."""
+"""Files loaded at once by one process, and files received at once from one account."""
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "TOO_LARGE": 413, "THROTTLED": 429, "UNAVAILABLE": 503}
 log = logging.getLogger("xinyi.intake")
 
@@ -61,6 +62,7 @@ class Uploads:
     def __init__(self, state: State, tokens: BearerTokens, limits: Limits) -> None:
         self._state, self._tokens, self._limits = state, tokens, limits
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._receiving: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def load(self, request: Request) -> Response:
         """`POST /intake`."""
@@ -98,7 +100,10 @@ class Uploads:
         if place not in rulebook.served:
             raise BadInput("没有这个地方。请在 place 中写明本平台服务的地方,例如 hunan-shaoyang。")
         item, batch_id = catalogued(rulebook.catalogues[place], request.query_params.get("item", "")), new_id()
-        async with self._turns, _received(request) as (path, back):
+        # A file that only trickles in keeps nobody waiting but its sender.
+        receiving = self._receiving.setdefault(claims.account, asyncio.Semaphore(AT_ONCE))
+        async with receiving, _received(request) as (path, back), self._turns:
+            await self._check_still(claims)
             summary = await load_file(
                 state.database,
                 path,
@@ -112,19 +117,16 @@ class Uploads:
                 piece=PIECE,
                 batch_id=batch_id,
             )
-            is_kept = await self._keep(batch_id, back) if summary.quarantined else False
+            is_kept = state.files is not None and summary.quarantined > 0
+            if state.files is not None and is_kept:
+                await keep_quarantine(state.database, state.files, batch_id, back)
         return Response(_told(batch_id, summary, is_kept=is_kept), media_type="application/json")
 
-    async def _keep(self, batch_id: UUID, back: Path) -> bool:
-        """Store the file to send back; whether there is a store."""
-        state = self._state
-        if state.files is None:
-            return False
-        stored = await state.files.put(_pieces(back), media_type="text/csv")
-        mine = update(intake_batches).where(intake_batches.c.id == batch_id)
-        async with state.database.transaction() as connection:
-            await connection.execute(mine.values(quarantine=stored.name))
-        return True
+    async def _check_still(self, claims: Claims) -> None:
+        """Raises `Unauthenticated` where the right ended while the file was on its way."""
+        await check_holds(self._state, claims)
+        async with self._state.database.reading() as connection:
+            await find_principal(connection, account=claims.account, role=claims.role, now=self._state.clock())
 
     async def _quarantine(self, request: Request, claims: Claims) -> Response:
         state = self._state
@@ -159,12 +161,6 @@ async def _received(request: Request) -> AsyncIterator[tuple[Path, Path]]:
                     raise TooLarge(f"文件超过 {LARGEST_UPLOAD // 1024**2} MB。请分成几个文件报送。")
                 file.write(chunk)
         yield path, Path(folder) / "quarantine.csv"
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(1024**2):
-            yield piece
 
 
 def _told(batch_id: UUID, summary: Summary, *, is_kept: bool) -> bytes:

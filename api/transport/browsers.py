@@ -24,6 +24,7 @@ SAFE: tuple[tuple[bytes, bytes], ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),  # what is asked with a token is about somebody; what is public says so
 )
 LASTING = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 

@@ -72,7 +72,7 @@ class Assets:
         """Serve one file."""
 
         async def lasting(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
                 message["headers"].append((b"cache-control", b"public, max-age=31536000, immutable"))
             await send(message)
 

@@ -10,7 +10,8 @@ import asyncio
 import logging
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -18,11 +19,13 @@ log = logging.getLogger("uvicorn.websocket")
 HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request, from the connection's first moment or its first byte."""
 LARGEST_HEAD = 65_536
-"""Bytes of a head that is still not complete when they have come."""
+"""Bytes of a head that is still not complete when they have come; or that follow the last piece of a body."""
+MOST_WAITING = 100
+"""Requests that a client may send on one connection before it has its answers."""
 PACE_SECONDS, SLOWEST_PACE = 15.0, 1_000
 """A body that has begun brings so many bytes a second at least, looked at so often; read or not."""
 AT_ONCE = 16_384
-"""Bytes from a WebSocket that are taken apart before it is looked whether there is an end to it."""
+"""Bytes that are taken apart before it is looked whether there is an end to it."""
 MOST_FRAMES, CONTROL_SECONDS = 1_000, 10.0
 """Pings and pongs of one connection in that time; messages that wait to be read; frames of one message."""
 READ_SECONDS = 60.0
@@ -99,11 +102,14 @@ class WebSocketProtocol(_Reading, WebSocketsSansIOProtocol):
 
 
 class HttpProtocol(_Reading, HttpToolsProtocol):
-    """HTTP/1.1."""
+    """HTTP/1.1. What follows a body (trailers) is passed over: it has not been before the eyes of any gateway, and for
+    uvicorn it would be headers like those in front."""
 
     _head: asyncio.TimerHandle | None = None
     _is_headless = True
-    _head_size = 0
+    _idle_size = 0
+    """Bytes since the head began, or since the last piece of its body."""
+    _answered: RequestResponseCycle | None = None
     _pace: asyncio.TimerHandle | None = None
     _is_bodiless = False
     _body_size = 0
@@ -114,21 +120,34 @@ class HttpProtocol(_Reading, HttpToolsProtocol):
         self._head = self.loop.call_later(HEAD_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head or a body, where this is not all of it."""
-        self._head_size += len(data)
-        super().data_received(data)
-        if self._is_headless:
+        """Read it bit by bit, and wait for the rest of a head or a body, where this is not all of it."""
+        for start in range(0, len(data), AT_ONCE):
+            piece = data[start : start + AT_ONCE]
+            self._idle_size += len(piece)
+            super().data_received(piece)
+            if self._idle_size > LARGEST_HEAD or len(self.pipeline) > MOST_WAITING:
+                self.transport.abort()
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a WebSocket by now
+                return
+        if self._is_headless or self._is_between():
             if self._head is None:
                 self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-            if self._head_size > LARGEST_HEAD:
-                self.transport.abort()
         elif self._is_bodiless and self._pace is None:
             self._watch_pace()
 
+    def _is_between(self) -> bool:
+        """Whether what came is neither head nor body, and nobody waits for an answer: empty lines keep a connection."""
+        return not self._is_bodiless and self.cycle is not None and self.cycle.response_complete
+
     def on_message_begin(self) -> None:
         """A head begins; what it came with was counted for the one before, and is too little to matter."""
-        self._is_headless, self._head_size = True, 0
+        self._is_headless, self._idle_size = True, 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; none that comes after the body."""
+        if self._is_headless:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
@@ -139,6 +158,7 @@ class HttpProtocol(_Reading, HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Some of a body."""
         self._body_size += len(body)
+        self._idle_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -152,6 +172,14 @@ class HttpProtocol(_Reading, HttpToolsProtocol):
         self._forget_head()
         self._forget_pace()
         super().connection_lost(exc)
+        # Uvicorn tells the request that came last; where that one is waiting, an earlier one is being answered.
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _watch_pace(self) -> None:
         self._body_size = 0
