@@ -13,6 +13,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/cases/:id", component: () => import("./rights/Case.vue") },
   { path: "/orders", component: () => import("./rights/Orders.vue") },
   { path: "/loans", component: () => import("./rights/Loans.vue") },
+  { path: "/pass", component: () => import("./pass/Pass.vue") },
   { path: "/notices", component: () => import("./rights/Notices.vue") },
   { path: "/settings", component: () => import("./rights/Settings.vue") },
   { path: "/leave", component: () => import("./rights/Leave.vue") },

@@ -7,6 +7,7 @@ import { routes } from "./routes";
 import * as shell from "./words/shell";
 import * as counter from "./words/counter";
 import * as back from "./words/back";
+import * as gates from "./words/gates";
 
-const words = { zh: { ...shell.zh, ...counter.zh, ...back.zh }, en: { ...shell.en, ...counter.en, ...back.en } };
+const words = { zh: { ...shell.zh, ...counter.zh, ...back.zh, ...gates.zh }, en: { ...shell.en, ...counter.en, ...back.en, ...gates.en } };
 openPage({ name: "desk", root: App, routes, words, store: sessionStorage });

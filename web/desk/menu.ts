@@ -21,6 +21,7 @@ export const MENU: { group: string; views: View[] }[] = [
       { path: "/today", name: "today", to: COUNTER },
       { path: "/orders", name: "orders", to: COUNTER, only: "orders" },
       { path: "/loans", name: "loans", to: COUNTER, only: "loans" },
+      { path: "/gates", name: "gates", to: BOTH },
     ],
   },
   {

@@ -17,6 +17,7 @@ export const routes: RouteRecordRaw[] = [
   { path: "/offers/:id/change", component: () => import("./back/OfferForm.vue"), props: true },
   { path: "/membership", component: () => import("./back/Membership.vue") },
   { path: "/labels", component: () => import("./back/Labels.vue") },
+  { path: "/gates", component: () => import("./gate/Gates.vue") },
   { path: "/apply", component: () => import("./back/Apply.vue") },
   { path: "/:rest(.*)", redirect: "/" },
 ];

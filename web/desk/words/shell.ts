@@ -16,7 +16,7 @@ export const zh = {
     group: { counter: "柜台", back: "机构事务", systems: "系统对接" },
     view: {
       scan: "核验", today: "当日记录", orders: "后付订单", loans: "贷款申请", membership: "加入与资格", offers: "优惠项目",
-      settlement: "结算", labels: "岗位与值班名称", keys: "密钥", webhooks: "事件推送", sandbox: "沙箱", conformance: "对接检查",
+      settlement: "结算", labels: "岗位与值班名称", gates: "离线闸机", keys: "密钥", webhooks: "事件推送", sandbox: "沙箱", conformance: "对接检查",
     },
     role: {
       scenic: "景区", hospital: "医院", bank: "银行", parking: "停车场", hotel: "酒店", property: "物业", transport: "客运", hall: "政务大厅",
@@ -41,7 +41,7 @@ export const en = {
     group: { counter: "Counter", back: "Partnership", systems: "Integration" },
     view: {
       scan: "Verify", today: "The day's list", orders: "Pay-later orders", loans: "Loan applications", membership: "Membership", offers: "Offers",
-      settlement: "Settlement", labels: "Counters and clerks", keys: "Keys", webhooks: "Webhooks", sandbox: "Sandbox", conformance: "Conformance",
+      settlement: "Settlement", labels: "Counters and clerks", gates: "Gates without network", keys: "Keys", webhooks: "Webhooks", sandbox: "Sandbox", conformance: "Conformance",
     },
     role: {
       scenic: "Scenic spot", hospital: "Hospital", bank: "Bank", parking: "Car park", hotel: "Hotel", property: "Property", transport: "Coaches", hall: "Government hall",

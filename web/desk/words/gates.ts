@@ -1,0 +1,53 @@
+/** Words of desk/gate. Whoever is refused gets the standard service, and no refusal is about a person. */
+export const zh = {
+  gates: {
+    title: "离线闸机", about: "没有网络也能判断离线凭证的设备。登记一台,就表示贵单位的优惠可以离线使用。", back: "← 全部离线闸机",
+    notInSandbox: "离线闸机只在正式环境登记和使用。请先回到正式环境。",
+    here: "这台设备上的离线闸机", open: "打开", forget: "从这台设备删除", thisOne: "就是这台设备",
+    make: "把这台设备用作离线闸机", makeNote: "密钥在本浏览器内生成,只能用来签名,不能导出,也不发送。清除浏览器数据会丢失密钥和未同步的使用,请先同步。",
+    site: "放在哪个岗位", makeHere: "生成密钥并登记", all: "全部离线闸机", none: "还没有登记离线闸机。", since: "{at} 登记", ended: "{at} 停用", stolen: "{at} 起失窃,其后的使用不予认可",
+    other: "登记别的设备(粘贴公钥)", otherNote: "公钥由那台设备自己生成,例如用 xinyi offline key。", otherSite: "那台设备的岗位", key: "设备公钥(Ed25519,base64url)", register: "登记",
+    end: "停用", report: "报告失窃", doEnd: "确认", endNote: "停用后取不到离线包。停用前收下的使用,7 天内仍可同步。", isStolen: "设备失窃或遗失",
+    stolenNote: "从失窃时刻起,由它签名的使用一律不予认可,不能撤回。", sinceWhen: "最早可能从什么时候起失窃",
+    at: "离线闸机 · {site}", state: "设备状态", fresh: "离线包 {from} 取得,到 {until} 为止可以判断;优惠 {offers} 项。",
+    stale: "离线包已超过 24 小时,或本机时钟不对。现在不作判断,请按标准服务办理;联网更新后恢复。", noBundle: "还没有离线包,不能判断。请联网取一次。",
+    online: "已联网。", offline: "现在没有网络。", waiting: "待同步 {count} 次。", connect: "同步并更新离线包",
+    needsKey: "取离线包和同步使用,要用贵单位正式环境的密钥。判断不需要。", useKey: "用密钥登录",
+    code: "离线码", keys: "回车:判断或下一位 · Esc:下一位", standard: "按公示的标准服务办理,人人都有。", saysNothing: "这与对方本人无关。", taken: "已记下这次使用,联网后自动同步。",
+    refusal: {
+      CODE_INVALID: "这不是有效的离线码,或内容不完整。请对方刷新后重新出示;仍不行请按标准服务办理。",
+      CODE_EXPIRED: "这个离线码已过时,或两边时钟差得太多。请校准时钟,再请对方刷新后重新出示。",
+      CODE_OTHER_OFFER: "这个离线码不是本机可办理的优惠。请核对优惠项目,或联网更新离线包后再试;否则按标准服务办理。",
+      CODE_REPLAYED: "这张离线凭证在本机已用过一次。请按标准服务办理,或联网后请对方出示信用码。",
+      PASS_ENDED: "这张离线凭证已不能再用(用过、换发、关闭都会如此)。请按标准服务办理,或联网后请对方出示信用码。",
+      BUNDLE_STALE: "离线包已超过 24 小时,或本机时钟不对。请联网更新并校准时钟;在此之前按标准服务办理。",
+    },
+    uses: "本机收下的使用", noUses: "还没有。", moreUses: "共 {count} 次,只列出最近的。", is: { waiting: "待同步", accepted: "已认可", refused: "未认可" },
+  },
+};
+export const en = {
+  gates: {
+    title: "Gates without network", about: "Devices that judge passes without network. By registering one you say that your offers may be had off line.", back: "← All gates",
+    notInSandbox: "Gates are registered and used on the live side. Please go back there first.",
+    here: "Gates on this device", open: "Open", forget: "Delete from this device", thisOne: "this device",
+    make: "Use this device as a gate", makeNote: "The key is made in this browser. It can only sign; it cannot be exported and is never sent. Clearing browser data loses it together with uses not yet synced, so sync first.",
+    site: "Where it stands", makeHere: "Make a key and register", all: "All gates", none: "No gate is registered yet.", since: "registered {at}", ended: "ended {at}", stolen: "stolen since {at}; nothing counts from then on",
+    other: "Register another device (paste its public key)", otherNote: "The device makes the key itself, for example with xinyi offline key.", otherSite: "Where that device stands", key: "Public key (Ed25519, base64url)", register: "Register",
+    end: "End", report: "Report stolen", doEnd: "Confirm", endNote: "It gets no bundle any more. What it took before can be synced for 7 days.", isStolen: "The device was stolen or lost",
+    stolenNote: "Nothing it signed since then counts. This cannot be undone.", sinceWhen: "The earliest time it may have been stolen",
+    at: "Gate · {site}", state: "State of the device", fresh: "Bundle fetched {from}, judges until {until}; {offers} offers.",
+    stale: "The bundle is older than 24 hours, or this clock is wrong. Nothing is judged now: give the standard service until the bundle is renewed on line.", noBundle: "There is no bundle yet, so nothing can be judged. Go on line once.",
+    online: "On line.", offline: "No network at present.", waiting: "{count} uses to be synced.", connect: "Sync and renew the bundle",
+    needsKey: "Fetching the bundle and syncing need your key for the live side. Judging does not.", useKey: "Sign in with the key",
+    code: "Off-line code", keys: "Enter: judge, or next · Esc: next", standard: "The standard service as published, which everybody gets.", saysNothing: "It is not about the person.", taken: "The use is kept and will be synced when on line.",
+    refusal: {
+      CODE_INVALID: "This is no valid off-line code, or it is incomplete. Ask for it to be refreshed and shown again; otherwise give the standard service.",
+      CODE_EXPIRED: "This code is out of date, or the clocks differ too much. Set the clock, then ask for it to be refreshed and shown again.",
+      CODE_OTHER_OFFER: "This code is not for an offer of this gate. Check the offer, or renew the bundle on line; otherwise give the standard service.",
+      CODE_REPLAYED: "This pass has been used at this gate. Give the standard service, or ask for a credit code when on line.",
+      PASS_ENDED: "This pass is good no more (used, replaced or switched off alike). Give the standard service, or ask for a credit code when on line.",
+      BUNDLE_STALE: "The bundle is older than 24 hours, or this clock is wrong. Renew it on line and set the clock; until then give the standard service.",
+    },
+    uses: "Uses taken here", noUses: "None yet.", moreUses: "{count} in all; the latest are listed.", is: { waiting: "To be synced", accepted: "Accepted", refused: "Not accepted" },
+  },
+};
