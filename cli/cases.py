@@ -30,8 +30,8 @@ def cases(due: str, place: str | None, data: Path | None) -> None:
 
 
 async def _list(settings: Settings, due: str, place: str | None) -> None:
-    from api.cases import alarm_overdue
     from api.ids import public_id
+    from partners.alarms import alarm_overdue
     from partners.rulebook import load_rulebook
     from scoring.cases.decisions import Officer
     from scoring.cases.workflow import Rules

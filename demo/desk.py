@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from demo.people import COUNTIES
 from legal.terms import Baseline, Citation
 from partners.offers.content import OfferDraft
 
@@ -44,6 +45,9 @@ MEASURES = {
 }
 """The measure of the place's published list that an offer of a kind is usually of; else `market-benefits`."""
 
+ALL_OVER = frozenset({"bank", "hall", "transport", "property", "household"})
+"""Sectors that serve the whole of their city; a partner of any other gives what it offers in one district."""
+
 OPENED = timedelta(days=180)
 BASELINE_AGE = timedelta(days=3 * 365)
 
@@ -72,6 +76,13 @@ class Desk:
     member: Member
     on: date
 
+    @property
+    def districts(self) -> tuple[str, ...]:
+        """Where the partner is; none where it serves its whole city."""
+        counties = COUNTIES[self.member.place]
+        # Every second partner of a sector is in the same city.
+        return () if self.member.sector in ALL_OVER else (counties[(self.member.n - 1) // 2 % len(counties)],)
+
     def threshold(self, subject: str) -> str:
         """One grade for all offers of a partner to one kind of subject; a few partners ask for more than most."""
         if MODELS[self.member.place, subject] == "hunan-comprehensive":
@@ -88,7 +99,7 @@ class Desk:
             threshold=self.threshold(subject),
             baseline=baseline,
             measure=terms.pop("measure", None) or MEASURES[self.member.place].get(kind, "market-benefits"),
-            **{"opens_on": self.on - OPENED, **terms},
+            **{"opens_on": self.on - OPENED, "districts": self.districts, **terms},
         )
 
     def baseline(self, document: str, **terms: Any) -> Baseline:

@@ -134,15 +134,20 @@ async def _fill(settings: Settings) -> None:
     # Imported here: a folder that is whole opens without the rules, and a second start is quick.
     from core.clock import utc_now
     from core.database import Database
+    from core.files import open_files
     from core.migrations import migrate
     from demo.city import seed_city
+    from demo.underway import let_things_happen
     from partners.rulebook import load_rulebook
 
+    now = utc_now()
     rulebook, keys = load_rulebook(settings.jurisdictions, settings.places), load_keys(settings.keys_file)
     database = Database(settings.database_url, keys=keys)
     try:
         await migrate(database)
-        await seed_city(database, keys=keys, rulebook=rulebook, now=utc_now(), issuer=settings.issuer)
+        await seed_city(database, keys=keys, rulebook=rulebook, now=now, issuer=settings.issuer)
+        files = open_files(settings, keys)
+        await let_things_happen(database, files=files, keys=keys, rulebook=rulebook, now=now)
     finally:
         # Closing the last connection moves the log into the file itself, which can then be moved alone.
         await database.close()

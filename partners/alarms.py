@@ -65,6 +65,12 @@ async def raise_alarm(
     return row["id"]  # type: ignore[return-value]
 
 
+async def alarm_overdue(connection: AsyncConnection, case: Row[Any], now: datetime) -> None:
+    """Raise the alarm about a case (a row of `cases`) that is overdue; it names no subject."""
+    detail = {"case": str(case.id), "kind": case.kind, "place": case.place, "routedTo": case.routed_to}
+    await raise_alarm(connection, kind="CASE_OVERDUE", detail=detail, now=now)
+
+
 async def list_alarms(
     connection: AsyncConnection, *, state: AlarmState | None, kinds: Collection[str], before: UUID | None, size: int
 ) -> list[Alarm]:

@@ -120,7 +120,7 @@ def test_a_partner_that_joined_later_can_be_named(folder: Path, capsys: pytest.C
 
     open_settings = open_folder(folder).settings
     partner, account = asyncio.run(join())
-    assert partner.id == 59
+    assert partner.id == 64
     assert run(["demo-token", "bank", "--n", "15", "--data", str(folder)]) == 0
     assert claims_of(folder, capsys.readouterr().out.strip()) == (account, Role.PARTNER)
 
@@ -158,7 +158,7 @@ def test_production_has_neither_demo_nor_tokens(
 
 def test_only_its_owner_may_read_the_folder(built: Path) -> None:
     assert stat.S_IMODE(built.stat().st_mode) == 0o700
-    assert modes(built) == {"xinyi.db": 0o600, "keys.json": 0o600, ".lock": 0o600}
+    assert modes(built) == {"xinyi.db": 0o600, "keys.json": 0o600, ".lock": 0o600, "files": 0o700}
 
 
 def test_the_side_files_of_an_open_database_are_its_owners_alone(folder: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_building_that_fails_leaves_no_database_and_is_made_up_for(
     assert set(modes(folder)) == {"keys.json", ".lock"}
     keys = (folder / "keys.json").read_bytes()
     assert open_folder(folder).path == folder
-    assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock"}
+    assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock", "files"}
     assert (folder / "keys.json").read_bytes() == keys
 
 
@@ -256,7 +256,7 @@ def test_a_building_that_is_stopped_leaves_no_database_and_is_made_up_for(
     assert not (folder / "xinyi.db").exists()
     assert len(list(folder.glob(".unfinished-*"))) == left
     open_folder(folder)
-    assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock"}
+    assert set(modes(folder)) == {"xinyi.db", "keys.json", ".lock", "files"}
 
 
 def test_two_who_open_a_folder_at_once_find_one_city(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_two_who_open_a_folder_at_once_find_one_city(tmp_path: Path) -> None:
         first, second = pool.map(lambda _: open_folder(tmp_path / "var", tell=told.append), range(2))
     assert first == second
     assert len(told) == 1
-    assert set(modes(tmp_path / "var")) == {"xinyi.db", "keys.json", ".lock"}
+    assert set(modes(tmp_path / "var")) == {"xinyi.db", "keys.json", ".lock", "files"}
 
 
 def test_a_database_without_its_keys_is_refused_and_left_alone(folder: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_database_without_its_keys_is_refused_and_left_alone(folder: Path) -> 
     before = (folder / "xinyi.db").read_bytes()
     with pytest.raises(StartupError, match=r"没有密钥文件 keys\.json"):
         open_folder(folder)
-    assert set(modes(folder)) == {"xinyi.db", ".lock"}
+    assert set(modes(folder)) == {"xinyi.db", ".lock", "files"}
     assert (folder / "xinyi.db").read_bytes() == before
 
 

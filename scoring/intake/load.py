@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import file_digest
@@ -25,6 +25,7 @@ from core import audit
 from core.clock import day_of
 from core.database import Conflict, Database
 from core.errors import ExpectedError
+from core.files import Files
 from core.identifiers import mask_text, new_id
 from core.integrity import keys_of
 from scoring.catalogue import Catalogue, CatalogueItem
@@ -140,6 +141,24 @@ async def load_file(
             tell(position, opened.size)
         await _finish(database, delivery, summary)
     return summary
+
+
+async def keep_quarantine(database: Database, files: Files, batch_id: UUID, path: Path) -> None:
+    """Store the file to send back of a delivery, for its provider to fetch.
+
+    Raises:
+        Unavailable: the store does not answer.
+    """
+    stored = await files.put(_pieces(path), media_type="text/csv")
+    mine = update(intake_batches).where(intake_batches.c.id == batch_id)
+    async with database.transaction() as connection:
+        await connection.execute(mine.values(quarantine=stored.name))
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1024**2):
+            yield piece
 
 
 def _judge(raw: RawRow, columns: Columns, body: Body | None, *, on: date) -> Checked:

@@ -136,7 +136,7 @@ test("an objection appears by deadline, is decided with what is right, and its s
   assert.deepEqual([mine.state, mine.outcome, mine.answer], ["DECIDED", "UPHELD", "异议成立。"]);
   await view(page, "/cases");
   await page.getByRole("tab", { name: "修复台账" }).click();
-  await shown(page, "这里还没有内容");
+  await page.getByRole("row").filter({ hasText: "准予修复" }).first().waitFor();
   assert.deepEqual(wrong, []);
   await close();
 });

@@ -1,7 +1,6 @@
 /** Handing a file over to `POST /intake`. One thing to know: the way there is told in percent; what comes after it, reading
  * the file, is not. Only XMLHttpRequest tells of the way there. */
-import { Refused, Unreachable } from "../../shared/http";
-import { language } from "../../shared/language";
+import { headersOf, Refused, Unreachable } from "../../shared/http";
 import { freshToken, type Session } from "../../shared/session";
 
 /** What became of the rows; the five counts after `rows` add up to it. */
@@ -26,8 +25,7 @@ export async function upload(session: Session, file: File, item: string, place: 
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `/intake?${new URLSearchParams({ item, place })}`);
-    request.setRequestHeader("accept-language", language.value);
-    if (token !== undefined) request.setRequestHeader("authorization", `Bearer ${token}`);
+    for (const [name, value] of Object.entries(headersOf(token))) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => sent(event.total ? event.loaded / event.total : 1));
     request.addEventListener("load", () => {
       try {

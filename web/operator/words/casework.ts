@@ -137,7 +137,8 @@ export const zh = {
     detail: {
       clerk: "窗口账号", case: "案件", kind: "事项", place: "地方", routedTo: "办理单位", kid: "密钥", use: "用途", since: "起始时间", reason: "原因", failures: "失败次数", lockedUntil: "锁定至",
       offer: "优惠", rules: "规则", subject: "主体编号", fault: "问题", endpoint: "推送地址", event: "事件", type: "类型", topic: "主题", attempts: "尝试次数", error: "错误", what: "情况",
-      gate: "设备", gates: "设备", site: "地点", uses: "次数", minutes: "分钟", lastHour: "最近一小时", medianHour: "平时每小时", parcel: "通知",
+      gate: "设备", gates: "设备", site: "地点", uses: "次数", minutes: "分钟", lastHour: "最近一小时", medianHour: "平时每小时", parcel: "通知", expiresAt: "到期时间",
+      keys: "停用的密钥", voided: "作废的核验", redeemed: "其中已核销", told: "已告知的人",
     },
     fault: {
       MISSING: "必填项没有填写", BAD_DATE: "日期无法识别", IMPOSSIBLE_DATE: "没有这一天", SERIAL_DATE: "日期是一串数字", FUTURE_DATE: "日期在未来", DATE_ORDER: "日期先后不对",
@@ -290,7 +291,8 @@ export const en: typeof zh = {
     detail: {
       clerk: "Clerk", case: "Case", kind: "Kind", place: "Place", routedTo: "Decides", kid: "Key", use: "Use", since: "Since", reason: "Reason", failures: "Failures", lockedUntil: "Locked until",
       offer: "Offer", rules: "Rules", subject: "Subject", fault: "Fault", endpoint: "Endpoint", event: "Event", type: "Type", topic: "Topic", attempts: "Attempts", error: "Error", what: "What",
-      gate: "Device", gates: "Devices", site: "Site", uses: "Uses", minutes: "Minutes", lastHour: "Last hour", medianHour: "Usual hour", parcel: "Notice",
+      gate: "Device", gates: "Devices", site: "Site", uses: "Uses", minutes: "Minutes", lastHour: "Last hour", medianHour: "Usual hour", parcel: "Notice", expiresAt: "Expires",
+      keys: "Keys ended", voided: "Scans made void", redeemed: "Of them redeemed", told: "People told",
     },
     fault: {
       MISSING: "A required cell is empty", BAD_DATE: "Not a date", IMPOSSIBLE_DATE: "There is no such day", SERIAL_DATE: "The date is a bare number", FUTURE_DATE: "The date is in the future", DATE_ORDER: "Dates out of order",
