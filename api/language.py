@@ -16,26 +16,96 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import Language
-from api.messages import in_english
+from api.messages import English, in_english
 
 LONGEST_HEADER = 200
 LARGEST = 64_000
 """Bytes of a refusal that is told in English; a larger answer is none."""
-TOLD = frozenset(
-    {
-        ("Problem", "message"),
-        ("Refusal", "message"),
-        ("WhyNot", "message"),
-        ("Benefit", "nextStep"),
-        ("OfflineChoice", "told"),
-        ("SyncedUse", "message"),
-        ("Membership", "nextStep"),
-        ("ConformanceStep", "missing"),
-        ("Score", "headlines"),
-        ("WhatIf", "headlines"),
-    }
-)
-"""Fields of the schema that tell people something, and not what somebody wrote."""
+TOLD: Mapping[str, frozenset[str]] = {
+    kind: frozenset(fields.split())
+    for kind, fields in {
+        # what happened, why, and what to do
+        "Problem": "message",
+        "Refusal": "message",
+        "SignedReview": "message",
+        "WhyNot": "message",
+        "Benefit": "nextStep",
+        "Membership": "nextStep",
+        "SyncedUse": "message",
+        "OfflineChoice": "told",
+        "ConformanceStep": "title instruction missing",
+        "RepairGuide": "whyNot after",
+        "InspectionSuggestion": "reason",
+        "EarlyWarning": "message",
+        "Notice": "text",
+        "Alarm": "detail",
+        "WebhookAttempt": "error",
+        "WebhookEndpoint": "pauseReason",
+        "ErasedData": "what",
+        "KeptData": "what reason",
+        # scores, and what they are made by
+        "Score": "headlines benefitGradeReason",
+        "ScoreHistoryEntry": "changes",
+        "ScoreDifference": "changes",
+        "WhatIf": "headlines changes",
+        "ScoreLine": "label basis",
+        "ScoreModel": "name",
+        "Grade": "name",
+        "PublicScoreModel": "name",
+        "ModelItem": "label",
+        "ModelFact": "label",
+        "ModelGrade": "name when",
+        "ModelRule": "label sentence window",
+        "ModelParameter": "name value",
+        "ModelSource": "reason",
+        "StatisticsCell": "name",
+        "ParkIndex": "name",
+        # what is on record, and what may be
+        "CreditRecord": "label authority provider",
+        "RecordField": "label",
+        "RecordChange": "change reason",
+        "ContestedRecord": "label authority provider",
+        "ContestedField": "label",
+        "PublicRecord": "label authority",
+        "PublicField": "label",
+        "ListEntry": "authority",
+        "QueriedRecord": "label authority",
+        "QueriedField": "label",
+        "CatalogueItem": "label category provider method frequency",
+        "CatalogueField": "label",
+        "RepairWay": "label evidence",
+        "CreditCase": "routedTo",
+        "CaseSummary": "routedTo",
+        "CaseStep": "reason",
+        "QueryMatter": "name",
+        "QueryRight": "matter reason",
+        "Place": "name",
+        "District": "name",
+        # offers, and who may look
+        "BenefitKind": "name standard limits",
+        "KindTerm": "label unit",
+        "TermWord": "name",
+        "OfferDetail": "label value",
+        "OfferChange": "field before after",
+        "OfferStep": "reason",
+        "Measure": "name",
+        "Grant": "what purpose",
+        "OfferGrant": "what purpose",
+        "OrderStep": "by",
+        "ConsentPurpose": "name what method use rights harm",
+        "Consent": "recipient",
+        "EnrollmentNotice": "text",
+        "AccessEvent": "reader purpose",
+        "RegisteredQuery": "reader purpose",
+        "Session": "device",
+        "LinkedIdentity": "provider",
+        "LoanAnswer": "label field answer",
+        "LoanIndicator": "label field possibleAnswers",
+        "LoanApplication": "product",
+    }.items()
+}
+"""Fields of the schema, by type, that tell people something or name it by a rule file's word. Left out are what
+somebody wrote, quoted documents, and what is given back as it stands: codes, the statement of a consent."""
 _WORDS = frozenset({"message", "error_description", "detail"})
 """Where JSON over plain HTTP tells people something."""
 
@@ -71,19 +141,20 @@ def tell(message: str, language: Language) -> str:
 def telling_english(resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo[Any], **given: Any) -> Any:
     """Middleware of graphql-core for those who asked for English: the fields of `TOLD` are told in it."""
     answer = resolve(source, info, **given)
-    if (info.parent_type.name, info.field_name) not in TOLD:
+    if info.field_name not in TOLD.get(info.parent_type.name, ()):
         return answer
-    return _later(answer) if inspect.isawaitable(answer) else _english(answer)
+    english: English = info.context.state.english
+    return _later(answer, english) if inspect.isawaitable(answer) else _told(answer, english)
 
 
-async def _later(answer: Awaitable[Any]) -> Any:
-    return _english(await answer)
+async def _later(answer: Awaitable[Any], english: English) -> Any:
+    return _told(await answer, english)
 
 
-def _english(answer: Any) -> Any:
-    if isinstance(answer, list):
-        return [_english(one) for one in answer]
-    return in_english(answer) if isinstance(answer, str) else answer
+def _told(answer: Any, english: English) -> Any:
+    if isinstance(answer, (list, tuple)):
+        return [_told(one, english) for one in answer]
+    return english.tell(answer) if isinstance(answer, str) else answer
 
 
 class RefusalsInEnglish:

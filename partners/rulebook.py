@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.datafile import Document, RuleFile
 from core.errors import StartupError
-from core.places import Places, load_places
+from core.places import Places, english_words, load_places
 from legal.measures import MeasureList, load_measures
 from legal.protected import ProtectedList, load_protected
 from legal.terms import Ladder
@@ -75,6 +75,8 @@ class Rulebook:
     statistics: StatisticsRules
     matters: Mapping[str, Mapping[str, Matter]]
     """For what a query right opens by itself, by place and id."""
+    english: Mapping[str, str]
+    """What the files name and say, in English: Chinese → English."""
     published: tuple[PublishedVersion, ...] = ()
 
     @cached_property
@@ -153,6 +155,7 @@ def load_rulebook(root: Path, served: tuple[str, ...]) -> Rulebook:
         inspections=load_inspections(places, models),
         statistics=load_statistics(places, models),
         matters=load_matters(places),
+        english=english_words(places),
     )
 
 

@@ -146,7 +146,7 @@ def _line_changes(old: Score, new: Score) -> Iterator[str]:
 def _difference(points: int) -> str:
     if points == 0:
         return ""
-    return f",{'多' if points > 0 else '少'}了 {number_text(abs(points))} 分"
+    return f",多了 {number_text(points)} 分" if points > 0 else f",少了 {number_text(-points)} 分"
 
 
 async def recompute(

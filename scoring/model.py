@@ -90,8 +90,9 @@ class _Sourced(Document):
         cited = f"{source.title or ''}{' ' + source.clause if source.clause else ''}"
         if source.status == "official":
             return cited
-        word = {"interpretation": "解释", "illustrative": "示例"}[source.status]
-        return f"{cited}({word}:{source.reason})"
+        if source.status == "interpretation":
+            return f"{cited}(解释:{source.reason})"
+        return f"{cited}(示例:{source.reason})"
 
 
 class _Rule(_Sourced):

@@ -4,11 +4,11 @@ the engine uses, so what is read is what counts."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from core.places import Source
 from scoring.model import (
-    Band,
     ClassificationMethod,
     CompositionMethod,
     Condition,
@@ -86,38 +86,49 @@ def _points(model: Model, method: PointsMethod) -> Iterator[PlainRule]:
 
 def _rule(model: Model, method: PointsMethod, rule: Rule) -> str:
     if isinstance(rule, FactRule):
-        return f"{model.facts[rule.fact].label}{_bands(rule.bands, '达到', ' ', '加')}"
+        bands = _bands(rule, model.facts[rule.fact].label)
+        return _highest([f"{of}达到 {least} 加 {points} 分" for of, least, points in bands])
     items = "、".join(f"「{model.items[item].label}」" for item in rule.items)
     if isinstance(rule, CountRule):
-        return f"{items}记录{_bands(rule.bands, '满', ' 条', _verb(rule.op))}"
+        return _highest([f"{of}满 {least} 条{_moved(rule, points)}" for of, least, points in _bands(rule, items)])
     if isinstance(rule, RecordRule):
         return f"每有一条{items}记录,{_each(rule)}"
     return f"只要有一条{items}记录,得分就是最低的 {number_text(method.floor)} 分"
 
 
-def _verb(op: str) -> str:
-    return "加" if op.startswith("add") else "减"
+def _moved(rule: RecordRule | CountRule, points: str) -> str:
+    return f"加 {points} 分" if rule.op.startswith("add") else f"减 {points} 分"
 
 
-def _bands(bands: Sequence[Band], reach: str, unit: str, verb: str) -> str:
-    told = ",".join(f"{reach} {number_text(b.at_least)}{unit}{verb} {number_text(b.points)} 分" for b in bands)
-    return told + ("(取达到的最高一档)" if len(bands) > 1 else "")
+def _bands(rule: CountRule | FactRule, of: str) -> Iterator[tuple[str, str, str]]:
+    """What is counted, said once; the threshold; its points."""
+    for whose, band in zip(chain((of,), repeat("")), rule.bands, strict=False):
+        yield whose, number_text(band.at_least), number_text(band.points)
+
+
+def _highest(steps: Sequence[str]) -> str:
+    told = ",".join(steps)
+    return f"{told}(取达到的最高一档)" if len(steps) > 1 else told
 
 
 def _each(rule: RecordRule) -> str:
-    verb = _verb(rule.op)
-    own = rule.each == "own"
-    told = [f"按记录自带的分值{verb}分" if rule.each == "own" else f"{verb} {number_text(rule.each)} 分"]
-    told += [f"满{plain_span(step.after)}后只{verb} {number_text(step.each)} 分" for step in rule.decay]
-    if rule.fade is not None and not own:
+    if rule.each == "own":
+        told = ["按记录自带的分值加分" if rule.op.startswith("add") else "按记录自带的分值减分"]
+    else:
+        told = [_moved(rule, number_text(rule.each))]
+    told += [f"满{plain_span(step.after)}后只{_moved(rule, number_text(step.each))}" for step in rule.decay]
+    if rule.fade is not None and rule.each != "own":
         begins = f"满 {rule.fade.from_days} 天后" if rule.fade.from_days else "从发生起"
-        ends = f"只{verb} {number_text(rule.fade.to)} 分" if rule.fade.to else f"不再{verb}分"
-        told.append(f"{begins}逐日减轻,满 {rule.fade.to_days} 天后{ends}")
+        told.append(
+            f"{begins}逐日减轻,满 {rule.fade.to_days} 天后只{_moved(rule, number_text(rule.fade.to))}"
+            if rule.fade.to
+            else f"{begins}逐日减轻,满 {rule.fade.to_days} 天后不再计分"
+        )
     if rule.each_period is not None:
         period = "每个自然年" if rule.each_period.period == "calendar-year" else "每个自然月"
         told.append(f"{period}的合计最多 {number_text(rule.each_period.at_most)} 分")
     if rule.at_most is not None:
-        told.append(f"合计最多{verb} {number_text(rule.at_most)} 分")
+        told.append(f"合计最多{_moved(rule, number_text(rule.at_most))}")
     return ",".join(told)
 
 
@@ -164,7 +175,7 @@ def _parts(model: Model, method: CompositionMethod) -> Iterator[PlainRule]:
             of = f"{label}(按权重平均)" if model.facts[part.fact].type == "weighted-scores" else label
         else:
             component = model.components[part.id]
-            of = f"{component.name}({component.version} 版)的得分"
+            of = f"{component.name}的得分({component.version} 版)"
         told = f"{of}占 {part.percent}%;没有这一项时不评价。"
         yield PlainRule(part.id, part.label, "composition", told, (("占比", f"{part.percent}%"),), "", part.source)
 

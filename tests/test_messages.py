@@ -95,7 +95,7 @@ def test_a_finished_message_is_told_with_its_own_values() -> None:
         ),
         (  # a name that is a list itself
             "有 4 条「近三年的纳税信用 A 级、守信激励对象名单与守合同」记录,让贵单位多了 20 分。",
-            "4 record(s) of 「近三年的纳税信用 A 级, 守信激励对象名单与守合同」, brought your organisation 20 points.",
+            "4 record(s) of “近三年的纳税信用 A 级, 守信激励对象名单与守合同”, brought your organisation 20 points.",
         ),
         ("models/x.yaml:3: 嵌套超过 20 层。请检查此处多余的括号或缩进",
          "models/x.yaml:3: nested more than 20 levels deep. Check for brackets or indents too many here"),

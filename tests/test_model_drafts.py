@@ -72,7 +72,7 @@ async def test_anyone_reads_every_rule_of_the_models_in_force_and_of_those_that_
     assert now["version"] == "2026-12"
     sentences = {rule["id"]: rule["sentence"] for rule in now["rules"]}
     assert sentences["honour-award"] == (
-        "「表彰奖励」记录满 1 条加 40 分,满 3 条加 45 分(取达到的最高一档),只看最近 5 年的记录。"
+        "「表彰奖励」满 1 条加 40 分,满 3 条加 45 分(取达到的最高一档),只看最近 5 年的记录。"
     )
     assert sentences["commitment-breach"] == (
         "每有一条「未履行信用承诺」记录,减 45 分,满 12 个月后只减 20 分,合计最多减 135 分,只看最近 2 年的记录。"

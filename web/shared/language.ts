@@ -23,6 +23,12 @@ export function createWords(own: { zh: Words; en: Words }): I18n {
   return i18n as unknown as I18n;
 }
 
+/** A sentence in the reader's language, for modules that are no view and have no words of their own. */
+export const bilingual = (zh: string, en: string): string => (language.value === "en" ? en : zh);
+
+/** Several names in a row. */
+export const listed = (names: readonly string[]): string => names.join(bilingual("、", ", "));
+
 /** The other language. */
 export function switchLanguage(): void {
   language.value = language.value === "en" ? "zh-CN" : "en";
