@@ -3,6 +3,7 @@ is not an item of the catalogue does not come in (《黑龙江省社会信用条
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import strawberry
@@ -13,6 +14,14 @@ from core.errors import BadInput
 from scoring.catalogue import CatalogueItem as Item
 
 
+@strawberry.type(description="A part of a place: a district, a county, a functional area.", directives=access(ANYONE))
+class District:
+    """As the place lists it."""
+
+    code: str = strawberry.field(description="Division code (GB/T 2260), as arguments and inputs take it.")
+    name: str = strawberry.field(description="Its Chinese name.")
+
+
 @strawberry.type(description="A place that is served here.", directives=access(ANYONE))
 class Place:
     """Its rules, and those it inherits, hold for its subjects."""
@@ -21,6 +30,12 @@ class Place:
         description="Folder name, as arguments and inputs take it, for example hunan-shaoyang."
     )
     name: str = strawberry.field(description="Its Chinese name.")
+    districts: list[District] = strawberry.field(description="Its districts, in its order; none where it lists none.")
+
+
+def districts_of(names: Mapping[str, str]) -> list[District]:
+    """Districts in the API, from their names by code."""
+    return [District(code=code, name=name) for code, name in names.items()]
 
 
 @strawberry.type(description="A field of a catalogued item: a column of a delivery.", directives=access(ANYONE))
@@ -84,7 +99,8 @@ class CatalogueQueries:
     def served_places(self, info: Info) -> list[Place]:
         """The first one is meant wherever a place may be left out."""
         rulebook = info.context.state.rulebook
-        return [Place(code=code, name=rulebook.places[code].name) for code in rulebook.served]
+        served = [rulebook.places[code] for code in rulebook.served]
+        return [Place(code=one.code, name=one.name, districts=districts_of(one.districts)) for one in served]
 
     @strawberry.field(
         description="What may be collected at a place: its catalogue, in the catalogue's order.",

@@ -134,6 +134,10 @@ class OfferInput:
         default=False, description="Declared: lanes, places and quotas open to everybody stay as they were."
     )
     also_open_to: list[str] = strawberry.field(default_factory=list, description="Places besides the partner's own.")
+    districts: list[str] = strawberry.field(
+        default_factory=list,
+        description="Codes of the districts of the partner's place where it is given; empty: all over it.",
+    )
     quota: int | None = strawberry.field(default=None, description="How many in all.")
     limit_per_person: int | None = strawberry.field(default=None, description="How many for one subject.")
     details: OfferDetailsInput | None = strawberry.field(default=None, description="The terms of its kind.")
@@ -175,7 +179,7 @@ def optional_text(name: str, value: str, longest: int = LONGEST_NAME) -> str:
 def checked_list(name: str, values: list[str], most: int = MOST_ENTRIES) -> tuple[str, ...]:
     """Short texts, each once."""
     if len(values) > most:
-        raise BadInput(f"{name} 最多 {most} 项。请删减。")
+        raise BadInput(f"{name} 最多 {most} 项。请删减。", field=name)
     return tuple(dict.fromkeys(checked_text(name, value, LONGEST_NAME) for value in values))
 
 
@@ -202,9 +206,9 @@ def draft_in(given: OfferInput) -> OfferDraft:
         BadInput
     """
     if len(given.limits) > MOST_ENTRIES:
-        raise BadInput(f"limits 最多 {MOST_ENTRIES} 项。请删减。")
+        raise BadInput(f"limits 最多 {MOST_ENTRIES} 项。请删减。", field="limits")
     if abs(given.priority) > LARGEST_NUMBER:
-        raise BadInput("priority 超出范围。请填写较小的整数。")
+        raise BadInput("priority 超出范围。请填写较小的整数。", field="priority")
     return OfferDraft(
         partner_id=key_of(given.partner_id, "Partner"),
         kind=given.kind,
@@ -221,6 +225,7 @@ def draft_in(given: OfferInput) -> OfferDraft:
         budget=optional_text("budget", given.budget),
         standard_lanes_unchanged=given.standard_lanes_unchanged,
         also_open_to=checked_list("alsoOpenTo", given.also_open_to),
+        districts=checked_list("districts", given.districts),
         quota=given.quota,
         limit_per_person=given.limit_per_person,
         details=_stated(given.kind, given.details),
@@ -245,7 +250,10 @@ def _stated(kind: str, details: OfferDetailsInput | None) -> Mapping[str, Any]:
         if getattr(details, one.name) is not None
     } if details is not None else {}  # fmt: skip
     if strangers := stated.keys() - {kind}:
-        raise BadInput(f"这是 {kind} 类优惠,details 里却写了 {'、'.join(sorted(strangers))} 的条款。请只填本类的条款。")
+        raise BadInput(
+            f"这是 {kind} 类优惠,details 里却写了 {'、'.join(sorted(strangers))} 的条款。请只填本类的条款。",
+            field="details",
+        )
     if kind not in stated:
         return {}
     found: dict[str, Any] = {}

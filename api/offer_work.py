@@ -76,7 +76,8 @@ class OfferVersion:
     @strawberry.field(description="All that it states, in words.")
     def terms(self) -> list[OfferDetail]:
         """Also what is told to nobody outside, such as the threshold."""
-        found = terms(self.content, kinds=self.catalogue.rulebook.kinds)
+        rulebook = self.catalogue.rulebook
+        found = terms(self.content, kinds=rulebook.kinds, districts=rulebook.places.district_names)
         return [OfferDetail(label=label, value=value) for label, value in found]
 
     @strawberry.field(description="What changed, in words.")
@@ -88,7 +89,10 @@ class OfferVersion:
             raise BadInput(f"没有早于第 {self.version} 版的第 {since} 版。请用更早的版本号。")
         if not earlier:
             return []
-        found = changes(earlier[-1].content, self.content, kinds=self.catalogue.rulebook.kinds)
+        rulebook = self.catalogue.rulebook
+        found = changes(
+            earlier[-1].content, self.content, kinds=rulebook.kinds, districts=rulebook.places.district_names
+        )
         return [OfferChange(field=one.field, before=one.before, after=one.after) for one in found]
 
     @strawberry.field(description="All of it as `OfferInput` has it, as JSON: to be changed and sent back.")

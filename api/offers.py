@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
 import strawberry
 
+from api.catalogued import District, districts_of
 from api.context import Context, Info
 from api.grants import HOLDERS, Grant, OfferGrant, offer_grant, partner_grants
 from api.ids import public_id
@@ -101,6 +101,18 @@ class Offer(Node):
         """To be read before consenting."""
         return offer_grant(info.context, self.held)
 
+    @strawberry.field(description="Where in its partner's place it is given; none: all over it.")
+    def districts(self) -> list[District]:
+        """As its partner states it."""
+        return districts_of(self.held.districts)
+
+    @strawberry.field(
+        description="Of a loan: the product it is for, as `applyForLoan` takes it; null where it leaves that open."
+    )
+    def loan_product(self) -> str | None:
+        """The code of the term, which is the same in every language."""
+        return self.held.details.get("product") if self.held.kind.code == "loan" else None
+
     @strawberry.field(description="The terms of its kind, line by line; none where none were stated.")
     def details(self) -> list[OfferDetail]:
         """As a citizen reads them."""
@@ -160,33 +172,15 @@ def offer_of(offer: catalogue.Offer) -> Offer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OfferPage:
-    """A page of the catalogue before it is dressed for Relay."""
-
-    offers: tuple[catalogue.Offer, ...]
-    cursors: list[str]
-    info: PageInfo
-
-
-def page_of(offers: tuple[catalogue.Offer, ...], first: int | None, after: str | None) -> OfferPage:
+def offer_page(offers: tuple[catalogue.Offer, ...], first: int | None, after: str | None) -> OfferConnection:
     """The page of `offers` (by id) that `first` and `after` name.
 
     Raises:
         BadInput: a size out of range, or a foreign cursor.
     """
     page, more = catalogue.page_after(offers, number_after(after), page_size(first))
-    cursors = [cursor_of(offer.id) for offer in page]
-    return OfferPage(page, cursors, page_info(cursors, more=more, after=after))
-
-
-def offer_page(offers: tuple[catalogue.Offer, ...], first: int | None, after: str | None) -> OfferConnection:
-    """`page_of` as an OfferConnection."""
-    page = page_of(offers, first, after)
-    edges = [
-        OfferEdge(cursor=cursor, node=offer_of(offer)) for cursor, offer in zip(page.cursors, page.offers, strict=True)
-    ]
-    return OfferConnection(edges=edges, page_info=page.info)
+    edges = [OfferEdge(cursor=cursor_of(offer.id), node=offer_of(offer)) for offer in page]
+    return OfferConnection(edges=edges, page_info=page_info([edge.cursor for edge in edges], more=more, after=after))
 
 
 async def current(context: Context) -> catalogue.Catalogue:
@@ -213,17 +207,15 @@ async def find_offers(context: Context, keys: Collection[int]) -> dict[int, Offe
     return {key: offer_of(offer) for key, offer in offers.items() if offer.is_open(known.on)}
 
 
-def _holding(items: tuple[catalogue.Offer, ...], words: str) -> tuple[catalogue.Offer, ...]:
-    """The offers that name every one of these words, in their title, benefit or standard service, or in the partner's
-    name. Capital and small letters are the same."""
-    wanted = words.lower().split()
+def searched(search: str | None) -> list[str]:
+    """The words of a search. Capital and small letters are the same.
 
-    def text_of(offer: catalogue.Offer) -> str:
-        return "\n".join(
-            (offer.terms.title, offer.terms.benefit, offer.terms.standard_service, offer.partner.name)
-        ).lower()
-
-    return tuple(offer for offer in items if all(word in text_of(offer) for word in wanted))
+    Raises:
+        BadInput: it is too long.
+    """
+    if search is not None and len(search) > LONGEST_SEARCH:
+        raise BadInput(f"search 最多 {LONGEST_SEARCH} 字。请只写几个词后重试。")
+    return (search or "").lower().split()
 
 
 @strawberry.type
@@ -237,10 +229,10 @@ class OfferQueries:
         self, info: Info, first: First = None, after: After = None, kind: KindCode = None, search: Search = None
     ) -> OfferConnection:
         """By id."""
-        if search is not None and len(search) > LONGEST_SEARCH:
-            raise BadInput(f"search 最多 {LONGEST_SEARCH} 字。请只写几个词后重试。")
+        words = searched(search)
         offers = (await current(info.context)).open_for(kind=kind)
-        return offer_page(offers if search is None else _holding(offers, search), first, after)
+        found = tuple(one for one in offers if all(word in one.words for word in words)) if words else offers
+        return offer_page(found, first, after)
 
     @strawberry.field(description="The kinds of benefits.", directives=access(ANYONE))
     def benefit_kinds(self) -> list[BenefitKind]:

@@ -19,9 +19,9 @@ from api.mandates import Mandate, mandates_for
 from api.mutations import mutation
 from api.node import Node
 from api.notices import NoticeFields
-from api.offers import KindCode, Offer, offer_of, page_of
+from api.offers import KindCode, Offer, Search, offer_of, searched
 from api.orders import OrderFields
-from api.pagination import After, First, PageInfo
+from api.pagination import After, First, PageInfo, cursor_of, number_after, page_info, page_size
 from api.permissions import ANYONE, SUBJECT, access
 from api.records import RecordFields
 from api.registered import SubjectEnd, end_of
@@ -30,9 +30,23 @@ from api.scores import Known, Score, score_of
 from api.wallet import WalletFields
 from core.errors import ExpectedError
 from partners import catalogue
+from partners.browsing import Wanted, find_offers
 from partners.next_steps import in_words, next_step
-from partners.standing import Judged, SubjectStanding, judge_offers, read_standing, score_participant
+from partners.standing import Judged, SubjectStanding, read_standing, score_participant
 from scoring.subjects import enroll_subject
+
+Available = Annotated[
+    bool | None,
+    strawberry.argument(description="True: only what applies now. False: only what does not, with why. Null: both."),
+]
+"""The `available` of benefits."""
+Area = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Code of a place or of one of its districts: only what is given there, or all over what it lies in."
+    ),
+]
+"""The `area` of benefits."""
 
 
 @strawberry.type(description="An offer as it stands for this subject.", directives=access(SUBJECT))
@@ -93,21 +107,41 @@ class CreditSubject(RecordFields, NoticeFields, OrderFields, LoanFields, WalletF
     scores: list[Score] = strawberry.field(description="One for each model that applies; none for a minor.")
 
     @strawberry.field(description="Open offers for subjects of this kind: available or not, and why not.")
-    async def benefits(
-        self, info: Info, first: First = None, after: After = None, kind: KindCode = None
+    async def benefits(  # noqa: PLR0917  # the arguments of a field
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        kind: KindCode = None,
+        available: Available = None,
+        area: Area = None,
+        search: Search = None,
     ) -> BenefitConnection:
         """By offer id."""
         context = info.context
         known = context.state.catalogue
-        page = page_of(known.open_for(subject_kind=self.held.kind, kind=kind), first, after)
-        judged = await judge_offers(
-            context.state.database, self.held, offers=page.offers, catalogue=known, now=context.now
+        wanted = Wanted(kind=kind, available=available, area=area, words=searched(search))
+        found, more = await find_offers(
+            context.state.database,
+            self.held,
+            wanted=wanted,
+            catalogue=known,
+            after=number_after(after),
+            first=page_size(first),
+            now=context.now,
         )
         edges = [
-            BenefitEdge(cursor=cursor, node=_benefit(offer, one, self.held, on=known.on))
-            for cursor, offer, one in zip(page.cursors, page.offers, judged, strict=True)
+            BenefitEdge(cursor=cursor_of(offer.id), node=_benefit(offer, judged, self.held, on=known.on))
+            for offer, judged in found
         ]
-        return BenefitConnection(edges=edges, page_info=page.info)
+        cursors = [edge.cursor for edge in edges]
+        return BenefitConnection(edges=edges, page_info=page_info(cursors, more=more, after=after))
+
+    @strawberry.field(description="The district where its number was first registered, if its place lists it.")
+    def district(self, info: Info) -> str | None:
+        """No place to be: many live elsewhere."""
+        place = info.context.state.rulebook.places.get(self.held.place)
+        return self.held.district if place is not None and self.held.district in place.districts else None
 
     @strawberry.field(description="Why the subject is no more, where it is not; an agent still reads its records.")
     async def ended(self, info: Info) -> SubjectEnd | None:

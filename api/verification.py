@@ -148,10 +148,10 @@ def checked_text(name: str, value: str, longest: int) -> str:
         BadInput: it is not.
     """
     if not 1 <= len(value) <= longest or not value.isprintable():
-        raise BadInput(f"{name} 须为 1 到 {longest} 个可见字符。请改正后重试。")
+        raise BadInput(f"{name} 须为 1 到 {longest} 个可见字符。请改正后重试。", field=name)
     # A partner's own id of a request may well have 15 digits.
     if holds_resident_id(value, even_old=name != "requestId"):
-        raise BadInput(f"{name} 中有公民身份号码,这里不保存任何人的号码。请去掉号码后重试。")
+        raise BadInput(f"{name} 中有公民身份号码,这里不保存任何人的号码。请去掉号码后重试。", field=name)
     return value
 
 

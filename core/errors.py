@@ -28,9 +28,14 @@ class Unavailable(ExpectedError):
 
 
 class BadInput(ExpectedError):
-    """The request itself is malformed: the client has to be mended."""
+    """The request itself is malformed: the client has to be mended. `field` is what of the input is meant, by its name
+    there, where it is one."""
 
     code = "BAD_USER_INPUT"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Unauthenticated(ExpectedError):

@@ -63,6 +63,7 @@ class Offer:
     subject_kind: str
     terms: OfferTerms
     places: frozenset[str]
+    """The places whose subjects it is open to."""
     passing_grades: frozenset[str]
     limit_per_person: int | None
     has_quota: bool
@@ -87,6 +88,14 @@ class Offer:
     """Keys of the reviews that a person answers for, see `legal.case.review_key`."""
     is_granted: bool = True
     """Whether its partner may ask about it: see `partners.grants`."""
+    districts: Mapping[str, str] = field(default_factory=dict)
+    """Where in its partner's place it is given: names by code; none: all over it."""
+
+    @cached_property
+    def words(self) -> str:
+        """What a search looks through, in small letters."""
+        terms = self.terms
+        return "\n".join((terms.title, terms.benefit, terms.standard_service, self.partner.name)).lower()
 
     def is_published(self, on: date) -> bool:
         """Whether it was approved and has not ended by that day; it may open later."""
@@ -162,6 +171,22 @@ class Catalogue:
     def open_for(self, *, subject_kind: str | None = None, kind: str | None = None) -> tuple[Offer, ...]:
         """Open offers, of one subject kind and one benefit kind where given, by id."""
         return self._by_kind.get((subject_kind, kind), ())
+
+    def alike(self, *, subject_kind: str, kind: str | None, by_area: bool) -> Sequence[Sequence[Offer]]:
+        """`open_for` in groups, each by id: what one of a group asks of a subject for itself, all of it ask. `by_area`,
+        all of a group are given in the same districts too."""
+        key = (subject_kind, kind, by_area)
+        if key not in self._alike:
+            groups: dict[Any, list[Offer]] = defaultdict(list)
+            for offer in self.open_for(subject_kind=subject_kind, kind=kind):
+                given_in = (offer.partner.place, *offer.districts) if by_area else ()
+                groups[offer.model.id, offer.places, offer.passing_grades, offer.is_granted, given_in].append(offer)
+            self._alike[key] = list(groups.values())
+        return self._alike[key]
+
+    @cached_property
+    def _alike(self) -> dict[tuple[str, str | None, bool], Sequence[Sequence[Offer]]]:
+        return {}
 
     def open_of(self, partner_id: int) -> tuple[Offer, ...]:
         """Open offers of one partner, by id."""
@@ -365,6 +390,8 @@ def _offer(
         crowd=_crowd(row.crowd),
         signed=frozenset(review["key"] for review in row.signed_reviews),
         is_granted=is_granted,
+        # A district that is listed no longer has its code for a name.
+        districts={code: rulebook.places.district_names.get(code, code) for code in row.districts},
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import chain
 from typing import Any
 
@@ -40,6 +40,7 @@ READ_SUBJECT = Prepared(
         catalogue_state.c.version.label("catalogue_version"),
         *SUBJECT_STATE,
         subjects.c.display_name,
+        subjects.c.district,
         enrollments.c.enrolled_at,
         exists().where(consents.c.subject_id == accounts.c.subject_id).label("has_consents"),
         exists().where(orders.c.subject_id == accounts.c.subject_id).label("has_orders"),
@@ -64,6 +65,8 @@ class SubjectStanding:
     place: str
     lineage: tuple[str, ...]
     """The place and those above it; empty where it is none that is served."""
+    district: str | None
+    """The division code (GB/T 2260) inside its number: where a person was first, or an enterprise is, registered."""
     display_name: str
     enrolled: bool
     minor: bool
@@ -137,6 +140,7 @@ async def read_standing(
         kind=row.kind,
         place=row.place,
         lineage=lineage,
+        district=row.district,
         display_name=row.display_name,
         enrolled=row.enrolled_at is not None,
         minor=minor,
@@ -252,6 +256,7 @@ async def judge_offers(
     used: dict[int, Uses] = {}
     empty: dict[int, Bucket] = {}
     withheld: set[int] = set()
+    faulty: set[int] = set()
     owed: set[int] = set()
     paid_later = standing.has_orders and any(pays_later(offer) for offer in looked_at.values())
     if limited or buckets or standing.has_consents or paid_later:
@@ -261,14 +266,18 @@ async def judge_offers(
             if buckets:
                 empty = await exhausted(connection, buckets, now=now)
             if standing.has_consents:
-                standing, withheld = await _withheld(connection, standing, offers=list(looked_at.values()), now=now)
+                withheld, faulty = await _withheld(
+                    connection, standing.id, offers=list(looked_at.values()), on=day_of(now)
+                )
             if paid_later:
                 owed = await partners_owed(connection, subject_id=standing.id, on=day_of(now))
 
     def judge(offer: Offer, instead: Offer | None) -> Judged:
         uses = used.get(offer.id, NO_USES)
         reached = uses.reached(offer)
-        decisive = standing.towards(
+        # As a scan does it: consents to another partner that were changed by hand say nothing about this one.
+        stands = replace(standing, under_review=True) if offer.id in faulty else standing
+        decisive = stands.towards(
             offer,
             used=uses.in_period[Period.EVER],
             withheld=offer.id in withheld,
@@ -304,18 +313,21 @@ _CONSENTS = Prepared(select(*CONSENT_STATE).where(consents.c.subject_id == bindp
 
 
 async def _withheld(
-    connection: AsyncConnection, standing: SubjectStanding, *, offers: Sequence[Offer], now: datetime
-) -> tuple[SubjectStanding, set[int]]:
-    """The offers for whose partner consent was given and holds no more; under review where one was changed by hand."""
+    connection: AsyncConnection, subject_id: int, *, offers: Sequence[Offer], on: date
+) -> tuple[set[int], set[int]]:
+    """The offers for whose partner consent was given and holds no more; and those for whose partner one was changed by
+    hand."""
     by_partner: dict[int | None, list[Any]] = defaultdict(list)
-    for row in await _CONSENTS.all(connection, subject=standing.id):
+    for row in await _CONSENTS.all(connection, subject=subject_id):
         by_partner[row.consent_partner_id].append(row)
-    on = day_of(now)
-    try:
-        return standing, {
-            offer.id
-            for offer in offers
-            if is_withheld(connection, by_partner[offer.partner.id], offer_id=offer.id, on=on)
-        }
-    except SubjectDataFault:
-        return replace(standing, under_review=True), set()
+    withheld, faulty = set(), set()
+    for offer in offers:
+        rows = by_partner.get(offer.partner.id)
+        if not rows:
+            continue
+        try:
+            if is_withheld(connection, rows, offer_id=offer.id, on=on):
+                withheld.add(offer.id)
+        except SubjectDataFault:
+            faulty.add(offer.id)
+    return withheld, faulty

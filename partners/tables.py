@@ -90,6 +90,7 @@ offers = Table(
     Column("budget", Text, nullable=False),
     Column("standard_lanes_unchanged", Boolean, nullable=False),
     Column("also_open_to", Json, nullable=False, comment="places besides the partner's own"),
+    Column("districts", Json, nullable=False, server_default=text("'[]'"), comment="where it is given; none: all over"),
     Column("limit_per_person", Integer),
     Column("opens_on", Date, nullable=False),
     Column("closes_on", Date, comment="first day on which it is closed"),

@@ -121,6 +121,17 @@ async def test_migrations_run_up_and_down_and_up_again_and_agree_with_the_code(e
     await database.close()
 
 
+async def test_the_newest_migration_runs_over_a_citys_rows(city: City) -> None:
+    database, before = city.state.database, await city.tally()
+    async with database.writer.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(config(sync), "-1"))
+    with pytest.raises(StartupError):
+        await check_current(database)
+    await migrate(database)
+    await check_current(database)
+    assert await city.tally() == before
+
+
 async def test_a_difference_between_code_and_database_is_seen(empty_url: str) -> None:
     database = Database(empty_url)
     await migrate(database)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from core.errors import BadInput
@@ -28,6 +29,7 @@ LABELS = {
     "budget": "预算或出资方",
     "standard_lanes_unchanged": "标准通道和名额不变",
     "also_open_to": "另开放的地方",
+    "districts": "办理区县",
     "quota": "全部名额",
     "limit_per_person": "每人总次数",
     "limits": "次数上限",
@@ -66,10 +68,15 @@ class Change:
 
 
 def changes(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, kinds: Mapping[str, BenefitKind]
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    kinds: Mapping[str, BenefitKind],
+    districts: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Change, ...]:
     """What differs between two contents (`content_of`), in the order of `LABELS`, then the terms of the kind, then the
-    standard service."""
+    standard service. `districts` are names by code."""
+    before, after = (_named(content, districts) for content in (before, after))
     found = [(label, *(_told(name, one.get(name)) for one in (before, after))) for name, label in LABELS.items()]
     old, new = (_details(content, kinds) for content in (before, after))
     found += [(label, old.get(label, NOTHING), new.get(label, NOTHING)) for label in dict.fromkeys((*old, *new))]
@@ -80,8 +87,14 @@ def changes(
     return tuple(Change(*one) for one in found if one[1] != one[2])
 
 
-def terms(content: Mapping[str, Any], *, kinds: Mapping[str, BenefitKind]) -> tuple[tuple[str, str], ...]:
+def terms(
+    content: Mapping[str, Any],
+    *,
+    kinds: Mapping[str, BenefitKind],
+    districts: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[tuple[str, str], ...]:
     """All that a content (`content_of`) states, as (label, value), in the order of `changes`."""
+    content = _named(content, districts)
     found = [(label, _told(name, content.get(name))) for name, label in LABELS.items()]
     found += _details(content, kinds).items()
     found += [(label, _told(name, content["baseline"].get(name))) for name, label in STANDARD.items()]
@@ -95,6 +108,10 @@ def told_details(kind: BenefitKind, details: Mapping[str, Any]) -> list[tuple[st
         return told(checked_terms(kind, details)) if details else []
     except BadInput:
         return []
+
+
+def _named(content: Mapping[str, Any], districts: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**content, "districts": [districts.get(code, code) for code in content.get("districts", ())]}
 
 
 def _details(content: Mapping[str, Any], kinds: Mapping[str, BenefitKind]) -> dict[str, str]:

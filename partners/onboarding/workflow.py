@@ -137,8 +137,7 @@ def check_move(before: Status, after: Status, *, steps: list[Row[Any]], act: Act
     """
     move = MOVES.get((before, after))
     if move is None:
-        onward = "、".join(to for come, to in MOVES if come is before) or "没有"
-        raise StepNotAllowed(f"机构当前为 {before},不能转为 {after}。可以转为:{onward}。请刷新后重试。")
+        raise StepNotAllowed("这家机构现在不在这一步,所以没有办;可能同事刚刚办过。请刷新后按现在的状态办理。")
     if act.role not in move.by:
         raise Forbidden
     if move.needs_reason and not act.reason:
