@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
+from unicodedata import category
 
 import strawberry
 from sqlalchemy import select
@@ -31,6 +32,7 @@ from api.errors import Problem
 from api.mutations import mutation
 from api.pagination import cursor_of, id_after, page_info, page_size
 from api.permissions import SUBJECT, access
+from api.typed import as_typed, one_line
 from core.errors import BadInput, ExpectedError
 from scoring.cases.decisions import withdraw_case
 from scoring.cases.opening import (
@@ -236,7 +238,7 @@ class CaseRequests:
         files = context.state.files
         if files is None:
             raise FilesClosed("本平台没有开通材料上传。请到窗口提交材料,或联系运营人员。")
-        title, content = _text("title", input.title, LONGEST_TITLE), _decoded(input.content)
+        title, content = _text("title", one_line(input.title), LONGEST_TITLE), _decoded(input.content)
         async with context.state.database.reading() as connection:
             principal = await context.principal(connection)
             await read_case(connection, case_id, subject_id=principal.subject_id or 0)
@@ -324,8 +326,10 @@ def statement_text(given: str) -> str:
     Raises:
         BadInput: nothing, too much, or signs that are no text.
     """
-    text = given.strip()
-    if not 1 <= len(text) <= LONGEST_STATEMENT or not text.replace("\n", "").replace("\r", "").isprintable():
+    text = as_typed(given)
+    if not 1 <= len(text) <= LONGEST_STATEMENT or any(
+        category(sign) in ("Cc", "Cs") for sign in text.replace("\n", "")
+    ):
         raise BadInput(f"statement 须为 1 到 {LONGEST_STATEMENT} 个可见字符,可以换行。请改正后重试。")
     return text
 

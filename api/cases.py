@@ -27,6 +27,7 @@ from core.integrity import RowChanged, keys_of
 from core.sealing import unseal
 from partners.access import note_reading
 from partners.accounts import Principal, Role, body_of
+from partners.alarms import alarm_overdue
 from partners.standing import score_participant
 from partners.tables import security_events
 from scoring.cases import opening
@@ -256,17 +257,14 @@ async def writing(context: Context) -> AsyncIterator[tuple[AsyncConnection, Prin
         raise DataUnderReview("有关数据与存入时不一致,已暂停办理并通知运营人员核查。请稍后再试。") from None
 
 
-async def alarm_overdue(connection: AsyncConnection, case: Row[Any], now: datetime) -> None:
-    """Raise the alarm about a case that is overdue; it names no subject."""
+async def _alarm(connection: AsyncConnection, case: Row[Any], now: datetime) -> None:
     log.warning("case overdue", extra={"case": str(case.id), "kind": case.kind, "place": case.place})
-    detail = {"case": str(case.id), "kind": case.kind, "place": case.place, "routedTo": case.routed_to}
-    alarm = {"id": new_id(), "at": now, "kind": "CASE_OVERDUE", "partner_id": None, "detail": detail}
-    await connection.execute(security_events.insert().values(alarm))
+    await alarm_overdue(connection, case, now)
 
 
 async def look_for_overdue(state: State, *, now: datetime, subject_id: int | None = None) -> None:
     """Note what has run out, before anybody is shown a case."""
-    await note_overdue(state.database, rules=rules_of(state), alarm=alarm_overdue, now=now, subject_id=subject_id)
+    await note_overdue(state.database, rules=rules_of(state), alarm=_alarm, now=now, subject_id=subject_id)
 
 
 async def case_of(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from api.identity import Claims
 from api.ids import public_id
+from api.messages import English
 from api.running.limits import Allowance
 from core.cache import Cache
 from core.clock import day_of
@@ -75,6 +77,11 @@ class State:
             partner_public_id=lambda key: public_id("Partner", key),
             offer_public_id=lambda key: public_id("Offer", key),
         )
+
+    @cached_property
+    def english(self) -> English:
+        """What is told to those who asked for English; made when the first does."""
+        return English(self.rulebook.english)
 
     async def refresh_catalogue(self, connection: AsyncConnection) -> Catalogue:
         """Read the catalogue again, for today, and with it the models published by now."""

@@ -83,7 +83,8 @@ def _body_of(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(cause, Unavailable):
         log.warning("unavailable", exc_info=cause, extra={"request_id": request_id})
     if isinstance(cause, ExpectedError):
-        return _body(error, cause.message, {"code": cause.code, **(error.extensions or {})})
+        about = {"field": cause.field} if isinstance(cause, BadInput) and cause.field else {}
+        return _body(error, cause.message, {"code": cause.code, **about, **(error.extensions or {})})
     if cause is None or isinstance(cause, BadInput):
         return _body(
             error, _NUMBER.sub("…", in_chinese(error.message)), {"code": "BAD_USER_INPUT", **(error.extensions or {})}

@@ -16,6 +16,7 @@ from api.loans import LoanApplication, LoanDeclineCode, LoanState, one_of_mine
 from api.mutations import mutation
 from api.permissions import PARTNER, SUBJECT, access
 from api.scalars import Fen
+from api.typed import one_line
 from api.verification import LONGEST_REASON, LONGEST_REQUEST_ID, checked_text
 from core.errors import BadInput, Forbidden
 from partners import answers
@@ -198,7 +199,7 @@ class LoanMutations:
             product=input.product,
             amount_fen=input.amount_fen,
             months=_within("months", input.months, 1, MOST_MONTHS),
-            use=checked_text("use", input.use, LONGEST_USE),
+            use=checked_text("use", one_line(input.use), LONGEST_USE),
             indicators=tuple(checked_text("indicators", one, LONGEST_CODE) for one in input.indicators),
             purpose_version=input.purpose_version,
             statement=input.statement,

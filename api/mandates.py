@@ -19,6 +19,7 @@ from api.ids import key_of, public_id, uuid_of
 from api.mutations import mutation
 from api.permissions import CLERK, REVIEWER, STAFF, SUBJECT, access
 from api.scalars import NumberScheme
+from api.typed import one_line
 from api.verification import checked_text
 from core.clock import day_of
 from core.errors import BadInput
@@ -211,8 +212,8 @@ class MandateMutations:
     async def grant_mandate(self, info: Info, input: GrantMandateInput) -> GrantMandateResult:  # noqa: A002
         """By the subject itself; for a company also an operator, for a person who cannot, a reviewer."""
         context = info.context
-        evidence = checked_text("evidence", input.evidence, LONGEST_EVIDENCE)
-        holder = checked_text("holder", input.holder, LONGEST_ACCOUNT)
+        evidence = checked_text("evidence", one_line(input.evidence), LONGEST_EVIDENCE)
+        holder = checked_text("holder", one_line(input.holder), LONGEST_ACCOUNT)
         async with context.state.database.transaction() as connection:
             principal = await context.principal(connection)
             subject_id = principal.subject_id if input.subject_id is None else key_of(input.subject_id, "CreditSubject")

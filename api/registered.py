@@ -81,7 +81,9 @@ class SubjectEnd:
 class DuplicateSubjects:
     """A person decides."""
 
-    ground: str = strawberry.field(description="old-number, same-name-and-birth-day, or same-name.")
+    ground: str = strawberry.field(
+        description="old-number, same-name-and-birth-day, or same-name; proposed, of a merge that waits."
+    )
     first: RegisteredSubject = strawberry.field(description="One of them.")
     second: RegisteredSubject = strawberry.field(description="The other one.")
 

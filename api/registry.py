@@ -6,14 +6,14 @@ Finding is a mutation, although nothing changes: a query may be sent by GET, and
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from typing import Annotated
 
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.context import Info
+from api.context import Context, Info
 from api.errors import Problem
 from api.ids import key_of, public_id
 from api.mutations import mutation
@@ -166,6 +166,25 @@ async def _done(info: Info, action: str, purpose: str, work: Work, *, also: Sequ
     return shown
 
 
+async def _looked_at(
+    context: Context, connection: AsyncConnection, ids: Iterable[int], *, action: str, purpose: str
+) -> dict[int, RegisteredSubject]:
+    """Entries of these subjects; each of them reads of it."""
+    principal = await context.principal(connection)
+    shown = {one: await registered(context, connection, one) for one in sorted(ids)}
+    for one in shown:
+        await note_reading(
+            connection,
+            subject_id=one,
+            reader=principal.account,
+            role=principal.role.value,
+            action=action,
+            purpose=purpose,
+            now=context.now,
+        )
+    return shown
+
+
 def _act(info: Info, principal: Principal, reason: str) -> Act:
     return Act(principal.account, reason, info.context.now)
 
@@ -191,20 +210,10 @@ class RegistryQueries:
         """Each subject shown reads of it."""
         context = info.context
         async with context.state.database.transaction() as connection:
-            principal = await context.principal(connection)
+            await context.principal(connection)
             pairs: list[Found] = await find_duplicates(connection, context.state.keys, place=place)
-            ids = sorted({one for pair in pairs for one in pair.subject_ids})
-            shown = {one: await registered(context, connection, one) for one in ids}
-            for one in ids:
-                await note_reading(
-                    connection,
-                    subject_id=one,
-                    reader=principal.account,
-                    role=principal.role.value,
-                    action="findDuplicates",
-                    purpose="排查重复登记",
-                    now=context.now,
-                )
+            ids = {one for pair in pairs for one in pair.subject_ids}
+            shown = await _looked_at(context, connection, ids, action="findDuplicates", purpose="排查重复登记")
         return [
             DuplicateSubjects(ground=pair.ground, first=shown[pair.subject_ids[0]], second=shown[pair.subject_ids[1]])
             for pair in pairs
@@ -226,6 +235,25 @@ class RegistryQueries:
                 )
                 for one in await open_proposals(connection, context.state.keys)
             ]
+
+    @strawberry.field(
+        description="The two entries of a merge that waits; null if none of the two does.", directives=access(STAFF)
+    )
+    async def proposed_pair(
+        self,
+        info: Info,
+        keep_id: Annotated[strawberry.ID, strawberry.argument(description="The entry that is to be kept.")],
+        drop_id: Annotated[strawberry.ID, strawberry.argument(description="The entry that is to lead to it.")],
+    ) -> DuplicateSubjects | None:
+        """Each subject shown reads of it."""
+        context, keep, drop = info.context, _subject(keep_id), _subject(drop_id)
+        async with context.state.database.transaction() as connection:
+            await context.principal(connection)
+            waiting = await open_proposals(connection, context.state.keys)
+            if not any((one.keep, one.drop) == (keep, drop) for one in waiting):
+                return None
+            shown = await _looked_at(context, connection, {keep, drop}, action="proposedPair", purpose="复核合并登记")
+        return DuplicateSubjects(ground="proposed", first=shown[keep], second=shown[drop])
 
 
 @strawberry.type

@@ -94,7 +94,8 @@ NOTED_BY_THEIR_PARTS = {
     "syncOfflineUses",
     # subjects and those who act for them
     "findSubject", "registerSubject", "addSubjectNumber", "renameSubject", "endSubject", "reinstateSubject",
-    "proposeMerge", "mergeSubjects", "mergeProposals", "findDuplicates", "grantMandate", "revokeMandate",
+    "proposeMerge", "mergeSubjects", "mergeProposals", "proposedPair", "findDuplicates", "grantMandate",
+    "revokeMandate",
     "openAssistedSession", "endAssistedSession",
 }  # fmt: skip
 """About one subject or a few as well; tried with the rest of their parts."""

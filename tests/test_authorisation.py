@@ -74,6 +74,7 @@ ARGUMENTS = {
     ("Query", "statistics"): '(place: "hunan-shaoyang", model: "hunan-comprehensive", by: REGION)',
     ("Query", "scoreModelText"): '(model: "xiangxinfen", version: "2025-03")',
     ("Query", "findDuplicates"): '(place: "hunan-shaoyang")',
+    ("Query", "proposedPair"): '(keepId: "Q3JlZGl0U3ViamVjdDox", dropId: "Q3JlZGl0U3ViamVjdDoy")',
     ("Query", "creditCase"): f'(id: "{NO_CASE}")',
     ("Query", "repairOptions"): '(recordId: "r0")',
     ("Query", "parkIndices"): '(place: "hunan-shaoyang")',

@@ -132,3 +132,15 @@ test("benefits go on where the page ended, each once", async () => {
   assert.equal(new Set(ids).size, ids.length);
   await close();
 });
+
+test("what cannot be had yet has a tab of its own, with why and what to do", async () => {
+  const { page, see, close } = await phone(files);
+  await see("/pages/benefits/index");
+  await page.getByText(/^可以享受:/).first().waitFor();
+  assert.equal(await page.getByText(/^标准服务:/).count(), 0);
+  await page.evaluate(() => window.shown.querySelector(".tabs").querySelectorAll(".tab")[1]?.dispatchEvent("tap") ?? window.shown.instance.choose({ currentTarget: { dataset: { available: false } } }));
+  await page.getByText(/^可以这样做:/).first().waitFor();
+  assert.equal(await page.getByText(/^可以享受:/).count(), 0);
+  await picture(page, "miniprogram-benefits-waiting");
+  await close();
+});

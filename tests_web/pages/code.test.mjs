@@ -106,8 +106,8 @@ test("a code renews itself, not while nobody looks, and at once when somebody do
 
 test("a code can be shown for one benefit alone, and says so to both", async () => {
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 21], view: "/benefits" });
-  await page.getByRole("radio", { name: "信易医" }).check();
-  const first = page.getByRole("article").first();
+  await page.getByLabel("种类").selectOption({ label: "信易医" });
+  const first = page.getByRole("article").filter({ hasText: "信易医" }).first();
   const title = await first.getByRole("heading").innerText();
   await first.getByRole("link", { name: "为这一项出示信用码" }).click();
   await page.getByText(`只用于:${title}`).waitFor();

@@ -2,6 +2,7 @@
  * memory, saved as a file by its owner, and never sent and never kept. */
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, importPKCS8, SignJWT, type JWK } from "jose";
 import { Refused, Unreachable } from "../shared/http";
+import { bilingual } from "../shared/language";
 import { begin, type Session } from "../shared/session";
 
 export interface PartnerKey {
@@ -33,7 +34,7 @@ export async function readKey(text: string): Promise<PartnerKey> {
   } catch {
     // Said below, whatever is wrong with it.
   }
-  throw new Refused("KEY_UNREADABLE", "这不是 Ed25519 或 P-256 的私钥文件(JWK 或未加密的 PEM)。请选择登记公钥时保存的那个文件。");
+  throw new Refused("KEY_UNREADABLE", bilingual("这不是 Ed25519 或 P-256 的私钥文件(JWK 或未加密的 PEM)。请选择登记公钥时保存的那个文件。", "This is no file with an Ed25519 or P-256 private key (a JWK or an unencrypted PEM). Choose the one you kept when you registered the public key."));
 }
 
 async function keyOf(whole: JWK): Promise<PartnerKey> {
@@ -53,10 +54,10 @@ export function publicText(pasted: string): string {
   try {
     found = JSON.parse(pasted) as JWK;
   } catch {
-    throw new Refused("KEY_UNREADABLE", "这不是 JWK 格式的公钥。请粘贴 xinyi partner key new 输出的那一行。");
+    throw new Refused("KEY_UNREADABLE", bilingual("这不是 JWK 格式的公钥。请粘贴 xinyi partner key new 输出的那一行。", "This is no public key in JWK format. Paste the line that xinyi partner key new printed."));
   }
   // It would be burnt by being sent.
-  if ("d" in found) throw new Refused("PRIVATE_KEY_GIVEN", "这里面含有私钥(d),没有发送。请只粘贴公钥;私钥请自己保管。");
+  if ("d" in found) throw new Refused("PRIVATE_KEY_GIVEN", bilingual("这里面含有私钥(d),没有发送。请只粘贴公钥;私钥请自己保管。", "This holds the private key (d), so it was not sent. Paste the public half only, and keep the private one to yourself."));
   return JSON.stringify(found);
 }
 
@@ -92,7 +93,7 @@ async function tokenBy(key: PartnerKey, door: Door): Promise<{ token: string; un
     .sign(key.sign);
   const body = new URLSearchParams({ grant_type: "client_credentials", client_assertion_type: ASSERTION, client_assertion: assertion });
   const found = await said<Said>(`${door}/oauth/token`, { method: "POST", body });
-  if (found.access_token === undefined) throw new Refused(found.xinyi_code ?? "SIGN_IN_FAILED", found.error_description ?? "登录没有成功。请核对私钥文件。");
+  if (found.access_token === undefined) throw new Refused(found.xinyi_code ?? "SIGN_IN_FAILED", found.error_description ?? bilingual("登录没有成功。请核对私钥文件。", "Signing in did not work. Check the key file."));
   return { token: found.access_token, until: Date.now() + (found.expires_in ?? 0) * 1000, role: found.scope ?? "partner" };
 }
 

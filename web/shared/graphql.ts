@@ -1,7 +1,6 @@
 /** Asking the server. One thing to know: what goes out is the hash of a document; an answer that is a `Problem`, a refusal
  * or a lost connection is thrown, so whoever calls has only the good case to write down. */
-import { post, Refused, Unreachable } from "./http";
-import { language } from "./language";
+import { headersOf, post, Refused, Unreachable } from "./http";
 import { endSession, freshToken, replaceToken, type Session } from "./session";
 
 /** An operation: `id` is the hash of its text. The types are those of its result and its variables. */
@@ -15,7 +14,7 @@ export interface Document<Result, Variables> {
 
 interface Answer<Result> {
   data?: Result | null;
-  errors?: { message: string; extensions?: { code?: string; retryAfter?: number } }[];
+  errors?: { message: string; extensions?: { code?: string; retryAfter?: number; field?: string } }[];
 }
 
 export interface Problem {
@@ -43,7 +42,7 @@ export class Client {
     }
     const [error] = answer.errors ?? [];
     if (error === undefined) return answer.data as Result;
-    throw new Refused(codeOf(answer) ?? "", error.message, error.extensions?.retryAfter);
+    throw new Refused(codeOf(answer) ?? "", error.message, error.extensions?.retryAfter, error.extensions?.field);
   }
 
   private async send<Result, Variables>(document: Document<Result, Variables>, variables: Variables, token?: string): Promise<Answer<Result>> {
@@ -73,8 +72,7 @@ export function good<Result extends { __typename: string }>(result: Result): Exc
 /** A file behind a token: what the settlement and quarantine routes give. Throws `Refused` or `Unreachable`. */
 export async function download(session: Session, path: string): Promise<Blob> {
   const token = await freshToken(session);
-  const headers: Record<string, string> = { "accept-language": language.value };
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  const headers = headersOf(token);
   let response: Response;
   try {
     response = await fetch(path, { headers });

@@ -8,6 +8,8 @@ export class Refused extends Error {
     message: string,
     /** Seconds after which it is worth trying again. */
     readonly retryAfter?: number,
+    /** The field of the input that is meant, where it is one. */
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -33,10 +35,14 @@ export async function read<Body extends object>(path: string, given: RequestInit
   throw new Unreachable("no object");
 }
 
+/** What goes with every request: the reader's language, and who asks. */
+export const headersOf = (token: string | undefined): Record<string, string> => ({
+  "accept-language": language.value,
+  ...(token !== undefined && { authorization: `Bearer ${token}` }),
+});
+
 /** One JSON body for another. Throws `Unreachable` where there is no JSON. */
 export async function post<Body extends object>(path: string, body: unknown, token?: string): Promise<Body> {
-  const headers: Record<string, string> = { "content-type": "application/json", "accept-language": language.value };
-  headers.accept = "application/graphql-response+json, application/json";
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  const headers = { ...headersOf(token), "content-type": "application/json", accept: "application/graphql-response+json, application/json" };
   return read<Body>(path, { method: "POST", headers, body: JSON.stringify(body) });
 }

@@ -81,6 +81,11 @@ export function useLive<Result, Variables>(client: Client, document: Document<Re
     stop?.();
   }
   // Nobody listens while nobody is signed in.
-  watch(() => client.session.who === null, (isAway) => (isAway ? fall() : listen()), { immediate: true });
+  watch(() => client.session.who === null, (isAway) => {
+    if (!isAway) return listen();
+    fall();
+    // Whoever has to sign in is not waiting for a connection.
+    isLost.value = false;
+  }, { immediate: true });
   onScopeDispose(fall);
 }

@@ -1,8 +1,10 @@
 /** Who is signed in. One thing to know: the access token lives a quarter of an hour in memory; the refresh token is
  * replaced at each use, so tabs of one page take turns, and a tab always has the newest: it reads it from what tabs share,
- * or, where each has a store of its own, is told by the tab that it was doubled from. */
+ * or, where each has a store of its own, hears it from the others of the same sign-in: as they renew it, and when it opens,
+ * for a tab that was closed and comes back holds an old one. */
 import { reactive } from "vue";
 import { post, Refused, Unreachable } from "./http";
+import { bilingual } from "./language";
 
 /** What the server hands out at a sign-in and at each renewal; also the shape of its refusals. */
 interface Tokens {
@@ -50,7 +52,10 @@ export function openSession(name: string, store: Storage): Session {
   const session = reactive({ key, store, who: held?.who ?? null, owner: held?.who ?? null, ended: false, access: null }) as Session;
   // Another tab has signed somebody in or out.
   if (store === localStorage) addEventListener("storage", (event) => (event.key === key || event.key === null) && adopt(session));
-  else told(key).addEventListener("message", ({ data }: MessageEvent<Told>) => follow(session, data));
+  else {
+    told(key).addEventListener("message", ({ data }: MessageEvent<Told>) => hear(session, data));
+    if (held !== null) caughtUp.set(session, catchUp(session, held));
+  }
   return session;
 }
 
@@ -67,13 +72,16 @@ export function begin(session: Session, who: Who): void {
 interface Held {
   who: Who;
   refresh: string;
+  /** The sign-in that the token comes from, and how many came before it. */
+  chain?: string;
+  turn?: number;
 }
 
-/** What a tab tells those that were doubled from it, or that it was doubled from. */
-interface Told {
-  from: string;
-  held: Held;
-}
+/** What a tab tells those of the same sign-in: the token that counts now, or that it asks for it. */
+type Told = { held: Held } | { asks: string };
+/** Milliseconds that a tab waits when it opens for others to tell it the token that counts. */
+const HEARING = 100;
+const caughtUp = new WeakMap<Session, Promise<unknown>>();
 
 const channels = new Map<string, BroadcastChannel>();
 /** Where tabs of one page hear of each other. */
@@ -83,9 +91,22 @@ function told(key: string): BroadcastChannel {
   return channel;
 }
 
-/** A doubled tab has used the token that this one holds as well: from now on the next one counts. */
-function follow(session: Session, { from, held }: Told): void {
-  if (read(session.store, session.key)?.refresh === from) session.store.setItem(session.key, JSON.stringify(held));
+/** Another tab asks for the token that counts, or has used the one that this one holds as well. */
+function hear(session: Session, said: Told): void {
+  const mine = read(session.store, session.key);
+  if (mine?.chain === undefined) return;
+  if ("asks" in said) {
+    if (said.asks === mine.chain) told(session.key).postMessage({ held: mine } satisfies Told);
+  } else if (said.held.chain === mine.chain && (said.held.turn ?? 0) > (mine.turn ?? 0)) {
+    session.store.setItem(session.key, JSON.stringify(said.held));
+  }
+}
+
+/** Hear from others, if there are any, which token counts by now. */
+function catchUp(session: Session, { chain }: Held): Promise<unknown> {
+  if (chain === undefined) return Promise.resolve();
+  told(session.key).postMessage({ asks: chain } satisfies Told);
+  return new Promise((resume) => setTimeout(resume, HEARING));
 }
 
 /** Be whoever is signed in now in the store that tabs share. */
@@ -139,13 +160,13 @@ export async function signInReturned(session: Session): Promise<void> {
   accept(session, { role: "provider" }, await post<Tokens>("/sign-in/session", { code }));
 }
 
-function accept(session: Session, who: Who, tokens: Tokens): void {
+function accept(session: Session, who: Who, tokens: Tokens, before?: Held): void {
   const { access_token: token, refresh_token: refresh, expires_in: seconds, role: account } = tokens;
   if (token === undefined || refresh === undefined) {
     if (tokens.error === undefined) throw new Unreachable("no tokens");
     throw new Refused(tokens.error.code, tokens.error.message);
   }
-  const held: Held = { who: { ...who, account, id: accountIn(token) }, refresh };
+  const held: Held = { who: { ...who, account, id: accountIn(token) }, refresh, chain: before?.chain ?? crypto.randomUUID(), turn: (before?.turn ?? 0) + 1 };
   session.store.setItem(session.key, JSON.stringify(held));
   session.access = { token, until: Date.now() + (seconds ?? 0) * 1000 };
   begin(session, held.who);
@@ -172,18 +193,22 @@ async function renew(session: Session): Promise<void> {
     }
     return;
   }
+  await caughtUp.get(session);
   const held = read(session.store, session.key);
   if (held === null) return endSession(session);
   if (nameOf(held.who) !== nameOf(session.who)) {
     // What one has begun is not done in the name of another.
     adopt(session);
-    throw new Refused("SIGNED_IN_ANEW", "另一个标签页换了登录的人,刚才的操作没有进行。请核对现在是谁,再重做。");
+    throw new Refused(
+      "SIGNED_IN_ANEW",
+      bilingual("另一个标签页换了登录的人,刚才的操作没有进行。请核对现在是谁,再重做。", "Somebody else signed in on another tab, so this was not done. See who is signed in now, and do it again."),
+    );
   }
   const tokens = await post<Tokens>("/sign-in/refresh", { refresh_token: held.refresh });
   if (tokens.access_token !== undefined) {
-    accept(session, held.who, tokens);
+    accept(session, held.who, tokens, held);
     const next = read(session.store, session.key);
-    if (session.store !== localStorage && next !== null) told(session.key).postMessage({ from: held.refresh, held: next } satisfies Told);
+    if (session.store !== localStorage && next !== null) told(session.key).postMessage({ held: next } satisfies Told);
     return;
   }
   // Only the word that it has ended ends it: a server that is busy or down says something else.

@@ -201,10 +201,12 @@ export type BenefitsQueryVariables = Exact<{
   first?: number | null | undefined;
   after?: string | null | undefined;
   kind?: string | null | undefined;
+  available?: boolean | null | undefined;
+  area?: string | null | undefined;
 }>;
 
 
-export type BenefitsQuery = { readonly me: { readonly id: string, readonly benefits: { readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly available: boolean, readonly nextStep: string | null, readonly whyNot: ReadonlyArray<{ readonly code: string, readonly message: string }>, readonly offer: { readonly id: string, readonly title: string, readonly standardService: string, readonly benefit: string, readonly kind: { readonly code: string, readonly name: string }, readonly partner: { readonly id: string, readonly name: string } } } }>, readonly pageInfo: { readonly endCursor: string | null, readonly hasNextPage: boolean } } } };
+export type BenefitsQuery = { readonly me: { readonly id: string, readonly benefits: { readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly available: boolean, readonly nextStep: string | null, readonly whyNot: ReadonlyArray<{ readonly code: string, readonly message: string }>, readonly offer: { readonly id: string, readonly title: string, readonly standardService: string, readonly benefit: string, readonly kind: { readonly code: string, readonly name: string }, readonly partner: { readonly id: string, readonly name: string }, readonly districts: ReadonlyArray<{ readonly code: string, readonly name: string }> } } }>, readonly pageInfo: { readonly endCursor: string | null, readonly hasNextPage: boolean } } } };
 
 export type Cases_CreditCase = { readonly id: string, readonly kind: CaseKind, readonly state: CaseState, readonly recordId: string | null, readonly model: string | null, readonly ground: string, readonly statement: string, readonly openedAt: string, readonly dueOn: string | null, readonly dueIsProvisional: boolean, readonly overdue: boolean, readonly outcome: CaseOutcome | null, readonly answer: string | null, readonly steps: ReadonlyArray<{ readonly step: number, readonly act: string, readonly state: CaseState, readonly at: string, readonly reason: string }> };
 
@@ -342,7 +344,7 @@ export const documents = {
   ConsentsRevokeMutation: { id: "sha256:87a7acdcc3488d2d4ac92ee58a702ed5221567a7305538c8e9f6dd72bf22b58b" } as Document<ConsentsRevokeMutation, ConsentsRevokeMutationVariables>,
   EnrollMutation: { id: "sha256:3d307959e2e31f5c2b1c838ec44ca118207a6b08349f5c2337edb80a39b81f3f" } as Document<EnrollMutation, EnrollMutationVariables>,
   AccessLogQuery: { id: "sha256:fd332996ee02d38998cd237ecdff1021f4402f855b448e9319ff5309840e2784" } as Document<AccessLogQuery, AccessLogQueryVariables>,
-  BenefitsQuery: { id: "sha256:ce044eae69a27e23bd6b1279600ecfac774aafdc327c6906c3a77aed560b5e82" } as Document<BenefitsQuery, BenefitsQueryVariables>,
+  BenefitsQuery: { id: "sha256:292fa6344ed421bbc57a00c040ca53a580ead6a640496543b045e5cb9eee96ff" } as Document<BenefitsQuery, BenefitsQueryVariables>,
   EnrollNoticeQuery: { id: "sha256:da4a85325b6ab20742910330b15eeabe35a437b012c8214a3a7ab0181785d358" } as Document<EnrollNoticeQuery, EnrollNoticeQueryVariables>,
   RecordsQuery: { id: "sha256:dcbfd38c7fdd8e4961984ec726958bd97130566b3c5b9cb10678eba78d718bfa" } as Document<RecordsQuery, RecordsQueryVariables>,
   ScoreQuery: { id: "sha256:083a4859225494d153a90b71f5679f3e89904b1621d7ac9dd2a060956a78c4a1" } as Document<ScoreQuery, ScoreQueryVariables>,

@@ -20,7 +20,8 @@ export async function paperOf(file: File): Promise<{ title: string; content: str
 }
 
 async function smaller(file: File): Promise<Blob | null> {
-  const picture = await createImageBitmap(file);
+  const picture = await createImageBitmap(file).catch(() => null);
+  if (picture === null) return null;
   for (let side = LONGEST_SIDE; side >= 600; side *= 0.75) {
     const scale = Math.min(1, side / Math.max(picture.width, picture.height));
     const canvas = document.createElement("canvas");

@@ -12,6 +12,16 @@ export type Terms = Record<string, string | number | boolean | string[] | null>;
 
 export const EFFECTS = ["fee-reduction", "fee-waiver", "deposit-waiver", "deferred-payment", "papers-later", "separate-lane", "extra-capacity", "extra", "voucher", "gift", "longer-term", "publicity", "tie-break", "bonus-points", "fewer-inspections", "advice"];
 
+/** Fields of an offer that the form has, by their names in the input, and the words that it has for each. */
+export const FIELDS = {
+  kind: "offers.kind", title: "offers.name", standardService: "offers.standardService", benefit: "offers.benefit", effects: "offers.effects",
+  model: "offers.model", threshold: "offers.threshold", measure: "offers.measure", payer: "offers.payer", budget: "offers.budget",
+  quota: "offers.quota", limitPerPerson: "offers.limitPerPerson", opensOn: "offers.opensOn", closesOn: "offers.closesOn", limits: "offers.limits",
+  budgetFen: "offers.budgetFen", mostFen: "offers.mostFen", alsoOpenTo: "offers.alsoOpenTo", districts: "offers.districts", exclusiveGroup: "offers.exclusiveGroup",
+  priority: "offers.priority", notice: "offers.notice", reason: "back.reason",
+} as const;
+export type Field = keyof typeof FIELDS;
+
 export interface Refusal { rule: string; message: string; source: string }
 
 /** What the guard or the form of an offer refused, rule by rule. */
@@ -41,6 +51,7 @@ export function blank(partnerId: string): OfferGiven {
     partnerId, kind: "", model: "", threshold: "", title: "", standardService: "", benefit: "", effects: [],
     baseline: { priceFen: null, depositFen: null, days: null, documents: [], queue: "first-come", sourceTitle: "", sourceClause: "", inForceFrom: isoDay() },
     opensOn: isoDay(7), closesOn: null, payer: "partner", budget: "", quota: null, limitPerPerson: null, measure: "",
+    limits: [], alsoOpenTo: [], districts: [], exclusiveGroup: "", priority: 0, budgetFen: null, mostFen: null, notice: "",
     standardLanesUnchanged: false, basicPublicService: false, statutoryRight: false,
   };
 }

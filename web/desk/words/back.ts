@@ -53,7 +53,7 @@ export const zh = {
       title: "岗位与值班名称", about: "登记之后,核验时只能用这里的名称。一个也不登记,则可以自由填写。",
       SITE: "岗位(闸口、窗口)", CLERK: "值班人员", note: { SITE: "不要写医院的科室。", CLERK: "用工号或代称,不必写真实姓名。" },
       new: { SITE: "新岗位,多个用顿号隔开", CLERK: "新值班名称,多个用顿号隔开" }, none: "还没有登记。", add: "登记", end: "停用", endOne: "停用 {label}", ended: "{at} 停用",
-      gates: "离线闸机", gatesNote: "没有网络也能判断通行凭证的设备。公钥由设备自己生成。", site: "所在岗位", gateKey: "设备公钥(Ed25519,base64url)",
+      gates: "登记离线闸机",
     },
     member: {
       title: "加入与资格", way: "加入的步骤", status, next: "接下来:", due: "最迟 {day} 前审核完。", overdue: "审核已超过期限({day}),请联系运营人员。",
@@ -125,7 +125,7 @@ export const en: typeof zh = {
       title: "Counters and clerks", about: "Once names are registered, a verification takes no others. With none, any will do.",
       SITE: "Counters (gates, windows)", CLERK: "People on duty", note: { SITE: "Never a hospital's department.", CLERK: "A number or nickname will do." },
       new: { SITE: "New counters, with commas", CLERK: "New names, with commas" }, none: "None are registered.", add: "Register", end: "End", endOne: "End {label}", ended: "ended {at}",
-      gates: "Gates without network", gatesNote: "Devices that judge a pass without network. They make their own keys.", site: "Where it stands", gateKey: "Public key of the device (Ed25519, base64url)",
+      gates: "Register gates without network",
     },
     member: {
       title: "Membership", way: "The way in", next: "Next:", due: "To be looked at by {day}.", overdue: "This should have been looked at by {day}: please ask the operators.",

@@ -1,6 +1,7 @@
 /** What a simulation says: the JSON that lies in the evidence of its step. One thing to know: people are told in tens; null
  * is fewer than ten, and nothing here can be narrower than that. */
 import type { VersionFragment } from "../../generated/operator";
+import { bilingual } from "../../shared/language";
 
 export type People = number | null;
 export interface Group { group: string; name?: string; people: People; before_percent: number | null; after_percent: number | null }
@@ -45,3 +46,9 @@ export function unsigned(version: VersionFragment, run: Run): string[] {
   const signed = new Set(signatures(version).flatMap(({ findings }) => findings));
   return run.report.stops.disparity.filter((finding) => !signed.has(finding));
 }
+
+const WORDS: Record<string, string> = { 性别: "sex", 年龄段: "age", 区县: "district", 女: "women", 男: "men", 未评价: "not evaluated" };
+
+/** Its names for the reader: evidence is kept as it was made, in Chinese. */
+export const named = (name: string): string =>
+  bilingual(name, WORDS[name] ?? name.replace(/^(.+) 及以上 · (.+)$/, (_, threshold: string, by: string) => `${threshold} or better · ${WORDS[by] ?? by}`).replace(/ 岁及以上$/, " and over").replace(/ 岁$/, "").replace(/^(\S+) 级$/, "Grade $1"));

@@ -72,6 +72,10 @@ export const zh = {
       offers: "项优惠", outcomes: "种结果", checks: "次守则对照", failures: "处不符", made: "制作时间", on: "对照日期", key: "签名密钥", rules: "守则",
       statement: "证明了什么", again: "自己再验一遍", againText: "这里只核对签名。要从头重做全部试算,请在能读到目录数据库的机器上运行(ADDRESS 为本站地址):", download: "下载证明文件",
       lines: "逐项结果", adds: "增加", given: "得到优惠的情形", standard: "只得标准服务的情形", standings: "{n} 种", offerN: "第 {n} 号优惠(还没有开放)", and: "、", or: ";", grade: "等级 {grade}",
+      rule: {
+        L0: "清单之内", L1: "标准服务有据且不变差", L2: "标准服务不需要码", L3: "优惠是挣得的", L4: "不占别人的位置", L5: "基本公共服务与法定权利", L6: "承诺与容缺",
+        L7: "检查", L8: "招标投标", L9: "后付", L10: "贷款", L11: "不得变相惩戒", L12: "不可试探", L13: "用语中性",
+      },
       standing: { "not-assessed": "无评价结果", "no-record": "没有任何记录", "not-enrolled": "未加入", minor: "未成年" },
     },
     effect: {
@@ -153,6 +157,10 @@ export const en: typeof zh = {
       offers: "offers", outcomes: "outcomes", checks: "checks by the guard", failures: "failures", made: "Made", on: "For the day", key: "Signing key", rules: "Rules",
       statement: "What is proved", again: "Check it yourself", againText: "Here only the signature is checked. To do all of it again, run this where the catalogue's database can be read (ADDRESS is this site):", download: "Download the proof",
       lines: "Offer by offer", adds: "Adds", given: "Who gets it", standard: "Standard service alone", standings: "{n} standings", offerN: "Offer {n} (not open yet)", and: ", ", or: "; ", grade: "grade {grade}",
+      rule: {
+        L0: "on the published list", L1: "a sourced standard service that gets no worse", L2: "no code for the standard service", L3: "benefits are earned", L4: "nobody's place is taken", L5: "basic public services and statutory rights", L6: "commitments and missing papers",
+        L7: "inspections", L8: "tenders", L9: "pay later", L10: "loans", L11: "no sanction in disguise", L12: "no probing", L13: "neutral words",
+      },
       standing: { "not-assessed": "not assessed", "no-record": "no record at all", "not-enrolled": "not enrolled", minor: "minor" },
     },
     effect: {

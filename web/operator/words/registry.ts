@@ -45,6 +45,7 @@ export const zh = {
   merge: {
     proposals: "待确认的合并", "none-waiting": "没有待确认的合并。", confirm: "确认合并", keep: "保留", drop: "并入", "keep-this": "保留这一条",
     look: "排查", looking: "找出可能是同一主体的登记。列出的每个主体都会看到这次排查。", none: "没有发现重复登记。", propose: "提议合并",
+    who: "看这两条登记", "who-is": "两个主体都会看到这次查看。", gone: "这项合并已经办完,或已不在等待。请刷新后再看。",
     "by-hand": "按编号提议合并", "by-hand-is": "查找到两条登记后,用它们的主体编号提议;由另一人确认。",
   },
   duplicate: { "old-number": "旧号码可推出新号码", "same-name-and-birth-day": "同名同生日", "same-name": "同名" },
@@ -96,6 +97,7 @@ export const en: typeof zh = {
   merge: {
     proposals: "Merges to be confirmed", "none-waiting": "No merge is waiting.", confirm: "Merge", keep: "Keep", drop: "Merge into it", "keep-this": "Keep this one",
     look: "Look", looking: "Finds entries that may be one subject. Each subject listed reads of it.", none: "No duplicates were found.", propose: "Propose the merge",
+    who: "Look at the two entries", "who-is": "Both subjects read of it.", gone: "This merge is done, or waits no longer. Please refresh.",
     "by-hand": "Propose by ids", "by-hand-is": "After finding two entries, propose by their ids; another person confirms.",
   },
   duplicate: { "old-number": "an old number leads to the other", "same-name-and-birth-day": "same name and birth day", "same-name": "same name" },
