@@ -7,7 +7,7 @@ Finding is a mutation, although nothing changes: a query may be sent by GET, and
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
@@ -153,16 +153,8 @@ async def _done(info: Info, action: str, purpose: str, work: Work, *, also: Sequ
     async with context.state.database.transaction() as connection:
         principal = await context.principal(connection)
         shown = await registered(context, connection, await work(connection, principal))
-        for subject_id in (key_of(shown.id, "CreditSubject"), *also):
-            await note_reading(
-                connection,
-                subject_id=subject_id,
-                reader=principal.account,
-                role=principal.role.value,
-                action=action,
-                purpose=purpose,
-                now=context.now,
-            )
+        read = [key_of(shown.id, "CreditSubject"), *also]
+        await _noted(connection, principal, read, action=action, purpose=purpose, now=context.now)
     return shown
 
 
@@ -172,17 +164,23 @@ async def _looked_at(
     """Entries of these subjects; each of them reads of it."""
     principal = await context.principal(connection)
     shown = {one: await registered(context, connection, one) for one in sorted(ids)}
-    for one in shown:
+    await _noted(connection, principal, shown, action=action, purpose=purpose, now=context.now)
+    return shown
+
+
+async def _noted(
+    connection: AsyncConnection, reader: Principal, ids: Iterable[int], *, action: str, purpose: str, now: datetime
+) -> None:
+    for subject_id in ids:
         await note_reading(
             connection,
-            subject_id=one,
-            reader=principal.account,
-            role=principal.role.value,
+            subject_id=subject_id,
+            reader=reader.account,
+            role=reader.role.value,
             action=action,
             purpose=purpose,
-            now=context.now,
+            now=now,
         )
-    return shown
 
 
 def _act(info: Info, principal: Principal, reason: str) -> Act:

@@ -56,7 +56,7 @@ export const zh = {
       gates: "登记离线闸机",
     },
     member: {
-      title: "加入与资格", way: "加入的步骤", status, next: "接下来:", due: "最迟 {day} 前审核完。", overdue: "审核已超过期限({day}),请联系运营人员。",
+      title: "加入与资格", way: "加入的步骤", sentBack: "退回的原因:", status, next: "接下来:", due: "最迟 {day} 前审核完。", overdue: "审核已超过期限({day}),请联系运营人员。",
       submit: "提交申请", licenceFirst: "请先在下面上传营业执照或登记证书,再提交。", history: "经过",
     },
     papers: {
@@ -128,7 +128,7 @@ export const en: typeof zh = {
       gates: "Register gates without network",
     },
     member: {
-      title: "Membership", way: "The way in", next: "Next:", due: "To be looked at by {day}.", overdue: "This should have been looked at by {day}: please ask the operators.",
+      title: "Membership", way: "The way in", sentBack: "Sent back because:", next: "Next:", due: "To be looked at by {day}.", overdue: "This should have been looked at by {day}: please ask the operators.",
       status: { DRAFT: "Draft", SUBMITTED: "Submitted", QUALIFIED: "Qualified", CONTRACTED: "Contracted", SANDBOX: "Sandbox", CERTIFIED: "Certified", LIVE: "Live", SUSPENDED: "Suspended", OFFBOARDED: "Left" },
       submit: "Submit the application", licenceFirst: "Please upload the licence below first.", history: "How it came here",
     },
