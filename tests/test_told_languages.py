@@ -196,6 +196,6 @@ async def test_chinese_costs_nothing(city: City, monkeypatch: pytest.MonkeyPatch
     assert (await city.client.post("/oauth/token")).status_code == 415
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in TOLD.items() for field in sorted(fields)])
+@pytest.mark.parametrize(("kind", "field"), [(kind, one) for kind, fields in TOLD.items() for one in sorted(fields)])
 def test_what_is_told_is_a_text_of_the_schema(kind: str, field: str) -> None:
     assert str(SCHEMA._schema.type_map[kind].fields[field].type).strip("[]!") == "String"  # type: ignore[attr-defined]
