@@ -31,6 +31,7 @@ from partners.alarms import AlarmState, list_alarms
 from partners.catalogue import load_catalogue
 from partners.grants import waiting_grants
 from partners.offers.queue import State, count_entries, list_entries
+from partners.offline.gates import offline_offers, partners_with_gates
 from partners.onboarding.membership import count_partners
 from partners.onboarding.tables import partner_documents
 from partners.onboarding.workflow import Status
@@ -199,6 +200,14 @@ async def test_partners_offers_and_requests_wait_for_somebody(city: Database, ru
     assert [row.service for row in asked] == ["tourism", "parking"]
 
 
+async def test_a_pass_for_a_gate_without_network_can_be_had(city: Database, rulebook: Rulebook) -> None:
+    async with city.reading() as connection:
+        [partner_id] = await partners_with_gates(connection)
+        catalogue = await load_catalogue(connection, rulebook, on=TODAY)
+    assert catalogue.partners[partner_id].name == "邵阳长塘景区(演示)"
+    assert offline_offers(catalogue, partner_id)
+
+
 async def test_alarms_rights_and_double_entries_wait_for_somebody(city: Database, keys: Keys) -> None:
     async with city.reading() as connection:
         alarms = await list_alarms(connection, state=None, kinds=(), before=None, size=20)
@@ -242,7 +251,7 @@ async def test_the_audit_trail_has_every_act_and_holds(city: Database, keys: Key
     # What the seeding itself wrote stands first; all others came in the order of their time.
     seeded = [act.action for act in acts].index("seedDemoCity")
     moments = [act.at for act in acts[seeded + 1 :]]
-    assert len(moments) == 104
+    assert len(moments) == 105
     assert moments == sorted(moments)
     assert moments[-1] < NOW
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from demo import desk as writing
@@ -18,6 +19,7 @@ from partners.offers.content import OfferDraft
 from partners.offers.drafts import draft_offer, revise_offer, submit_draft, submit_offer
 from partners.offers.life import Desk, content_in, open_file
 from partners.offers.review import request_changes
+from partners.offline.gates import register_gate
 from partners.tables import offers
 
 SOON = timedelta(days=30)
@@ -171,6 +173,22 @@ async def asked_too_much(town: Town) -> Story:
         await revoke_grant(connection, grant_id=grant_id, reason=reason, actor="operator-3", now=at)
 
 
+async def a_gate_without_network(town: Town) -> Story:
+    """A scenic spot has an entrance that no network reaches. Its key's other half nobody has kept."""
+    yield (at := town.before(15, 8, 45))
+    member = town.members["scenic-3"]
+    async with town.database.transaction() as connection:
+        await register_gate(
+            connection,
+            partner_id=member.id,
+            site="竹海入口",
+            public_key=Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+            catalogue=await town.catalogue(connection),
+            actor=f"{member.account}-desk",
+            now=at,
+        )
+
+
 MARKET: tuple[Telling, ...] = (
     annual_ticket,
     gift_beside_a_visit,
@@ -179,4 +197,5 @@ MARKET: tuple[Telling, ...] = (
     being_written,
     asks_to_ask,
     asked_too_much,
+    a_gate_without_network,
 )

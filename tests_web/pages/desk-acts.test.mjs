@@ -24,6 +24,12 @@ async function as(role, n, name, input, shown = "") {
 }
 const codeOf = async (n) => (await (await actAs("citizen", n))(SHOW, {})).issueCreditCode.token;
 
+/** Readable for everybody, once nothing fades in any more. */
+async function readable(page) {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await accessible(page);
+}
+
 /** The next act does not reach the server; the page says so, and does what it is told again. */
 async function failsOnce(page, act, isIt) {
   let failed = 0;
@@ -99,7 +105,7 @@ test("limits by day and a group of which one is given are written in the form, a
   await approved(page);
   await page.getByText("每个人 每天 最多 1 次").waitFor();
   await page.getByText("远帆二选一(次序 5)").waitFor();
-  await accessible(page);
+  await readable(page);
 
   await offerAt(page, "赠送观光车票");
   assert.equal(await scanned(gate.page, "赠送观光车票", 21), APPLIES);
@@ -157,7 +163,7 @@ test("an offer is paused, resumed and ended, and its standard service registered
   await page.getByRole("button", { name: "登记标准服务" }).click();
   const form = page.getByRole("dialog");
   await form.getByLabel("依据的公示或清单").fill("景区服务公示");
-  await accessible(page);
+  await readable(page);
   const save = form.getByRole("button", { name: "保存" });
   await failsOnce(page, () => save.click(), (input) => input.baseline !== undefined);
   await form.waitFor({ state: "hidden" });
@@ -173,7 +179,7 @@ test("an offer is paused, resumed and ended, and its standard service registered
   await act("结束");
   await page.getByText("已结束").first().waitFor();
   assert.equal(await page.getByRole("button", { name: "暂停", exact: true }).count(), 0);
-  await accessible(page);
+  await readable(page);
   assert.deepEqual([...wrong, ...gate.wrong], []);
   await gate.close();
   await close();
@@ -232,8 +238,9 @@ test("a stolen key is reported: whoever uses it is out, its answers are void, an
   const at = new Date(Date.now() - 86_400_000);
   await since.fill(`${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")} 08:00:00`);
   await since.press("Enter");
+  await page.locator(".el-picker-panel:visible").waitFor({ state: "detached" });
   await dialog.getByLabel("原因").fill("电脑遗失");
-  await accessible(page);
+  await readable(page);
   await failsOnce(page, () => dialog.getByRole("button", { name: "确定" }).click(), (input) => input.since !== undefined);
   await page.getByText("失效密钥 1 把,作废核验 1 次(其中已核销 0 次),通知 1 人。").waitFor();
   await page.getByText("已吊销").first().waitFor();
@@ -250,7 +257,7 @@ test("a stolen key is reported: whoever uses it is out, its answers are void, an
   await page.getByText("第 2 次发送").first().waitFor();
   await page.getByRole("article").filter({ hasText: "第 2 次发送" }).filter({ hasText: "已送达" }).first().waitFor();
   assert.ok(post.heard.length > before);
-  await accessible(page);
+  await readable(page);
   assert.deepEqual([...wrong, ...thief.wrong], []);
   post.close();
   await thief.close();
@@ -278,7 +285,7 @@ test("the sandbox's clock is moved: a code runs out, and another one is answered
   const old = await taken();
   await failsOnce(page, () => page.getByRole("button", { name: "前进 1 天" }).click(), (input) => input.seconds !== undefined);
   await page.getByText("现在是沙箱时间").waitFor();
-  await accessible(page);
+  await readable(page);
   await scan(old);
   await page.getByRole("heading", { name: "请对方刷新信用码,再扫一次" }).waitFor();
   await go(page, "/sandbox");
@@ -328,7 +335,7 @@ test("names that break pages are names; a view that is somebody else's says so; 
   await double.reload();
   await double.getByLabel("新岗位,多个用顿号隔开").waitFor();
   assert.equal(await double.getByText("登录已过期").count(), 0);
-  await accessible(double);
+  await readable(double);
   assert.deepEqual([...wrong, ...gate.wrong], []);
   await gate.close();
   await close();

@@ -8,6 +8,12 @@ import { accessible, addressOf, closeBrowser, everyLook, open } from "../pages.m
 test.after(closeBrowser);
 const isNetwork = (text) => /Failed to load resource|ERR_FAILED|WebSocket/.test(text);
 
+/** Readable for everybody, once nothing fades in any more. */
+async function readable(page) {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await accessible(page);
+}
+
 /** The next act does not reach the server; the page says so, and does what it is told again. */
 async function failsOnce(page, act, isIt) {
   let failed = 0;
@@ -50,7 +56,7 @@ test("a right is asked for, refused with a reason, asked for again, and granted"
   await page.reload();
   await mine.getByText("未获准").waitFor();
   await mine.getByText("材料没有说明用途").waitFor();
-  await accessible(page);
+  await readable(page);
   await ask();
   await page.getByRole("button", { name: "提交申请" }).click();
   await mine.getByText("等待答复").waitFor();
@@ -127,7 +133,7 @@ test("an application is sent back with a reason, and handed in again", async () 
 
   await page.locator("[aria-current=step]", { hasText: "填写申请" }).waitFor();
   await page.getByText("退回的原因: 执照看不清, 请重新上传").waitFor();
-  await accessible(page);
+  await readable(page);
   await hand.click();
   await page.locator("[aria-current=step]", { hasText: "等待审核" }).waitFor();
   assert.deepEqual([...wrong, ...one.wrong, ...two.wrong], []);
@@ -149,7 +155,7 @@ test("whoever confirms a merge sees whom it is about, and the proof names its ru
   await everyLook(page, "operator-merge");
   await page.goto(addressOf("operator", "/proof"));
   await page.getByText("L10 贷款", { exact: false }).first().waitFor();
-  await accessible(page);
+  await readable(page);
   assert.deepEqual(wrong, []);
   await close();
 });

@@ -9,7 +9,7 @@ export const zh = {
       partners: "等您办理的机构", offers: "待审核的优惠", grants: "待答复的授权申请", cases: "在办案件", alarms: "未处理的告警",
     },
     chart: { offers: "各类优惠的状态", partners: "合作机构所处阶段", number: "数量" },
-    case: { OBJECTION: "异议", STATEMENT: "陈述申辩", APPEAL: "申诉", COMPLAINT: "投诉", REPAIR: "信用修复" },
+    case: { OBJECTION: "异议", STATEMENT: "陈述申辩", APPEAL: "复核", COMPLAINT: "投诉", REPAIR: "信用修复" },
     stage: { DRAFT: "准备中", SUBMITTED: "待核对", QUALIFIED: "资格通过", CONTRACTED: "已签协议", SANDBOX: "沙箱中", CERTIFIED: "已认证", LIVE: "已开通", SUSPENDED: "已暂停", OFFBOARDED: "已退出" },
     move: {
       SUBMITTED: { do: "提交申请", text: "材料里须有营业执照或登记证书。提交后由另一位运营人员核对。" },
