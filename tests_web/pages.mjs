@@ -42,6 +42,8 @@ export async function open(name, { as, view = "/", size = "phone", dark = false,
     viewport: SIZES[size],
     colorScheme: dark ? "dark" : "light",
     locale: language,
+    // What fades in is not yet what people read, and a busy machine takes its time over it.
+    reducedMotion: "reduce",
     permissions,
     acceptDownloads: true,
   });
@@ -98,16 +100,21 @@ export async function picture(page, name) {
   await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true, animations: "disabled" });
 }
 
-/** The bytes of a QR code as a camera sees it: read from the pixels of the screen, by another library than the page's. */
+/** The bytes of a QR code as a camera sees it: read from the pixels of the screen, by another library than the page's. Like
+ * a camera it looks again where it saw none, as while a page is still being drawn. */
 export async function readQr(page, selector) {
   const { prepareZXingModule, readBarcodes } = await import("zxing-wasm/reader");
   // By itself it would fetch this from outside.
   const wasmBinary = readFileSync(new URL("node_modules/zxing-wasm/dist/reader/zxing_reader.wasm", import.meta.url)).buffer;
   prepareZXingModule({ overrides: { wasmBinary } });
-  const picture = await page.locator(selector).screenshot();
-  const [found] = await readBarcodes(new Blob([picture]), { formats: ["QRCode"], tryHarder: true });
-  assert.ok(found?.text, "there is no QR code to be read");
-  return found.text;
+  for (let looks = 0; looks < 20; looks += 1) {
+    const seen = await page.locator(selector).screenshot();
+    const [found] = await readBarcodes(new Blob([seen]), { formats: ["QRCode"], tryHarder: true });
+    if (found?.text) return found.text;
+    await page.waitForTimeout(250);
+  }
+  await picture(page, "unreadable");
+  return assert.fail("there is no QR code to be read");
 }
 
 /** A page as it stands, in both sizes, light and dark: a picture of each, and axe where they differ most. */

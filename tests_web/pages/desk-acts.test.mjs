@@ -7,7 +7,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { actAs, address, SHOW } from "../city.mjs";
 import { accessible, addressOf, closeBrowser, everyLook, open } from "../pages.mjs";
-import { HOSTILE } from "./manners.mjs";
+import { failsOnce, HOSTILE } from "./manners.mjs";
 
 test.after(closeBrowser);
 const isNetwork = (text) => /Failed to load resource|ERR_FAILED|WebSocket/.test(text);
@@ -23,28 +23,6 @@ async function as(role, n, name, input, shown = "") {
   return answer[name];
 }
 const codeOf = async (n) => (await (await actAs("citizen", n))(SHOW, {})).issueCreditCode.token;
-
-/** Readable for everybody, once nothing fades in any more. */
-async function readable(page) {
-  await page.emulateMedia({ reducedMotion: "reduce" });
-  await accessible(page);
-}
-
-/** The next act does not reach the server; the page says so, and does what it is told again. */
-async function failsOnce(page, act, isIt) {
-  let failed = 0;
-  const seam = async (route) => {
-    if (failed > 0 || !isIt(route.request().postDataJSON()?.variables?.input ?? {})) return route.fallback();
-    failed += 1;
-    return route.abort();
-  };
-  await page.route("**/graphql", seam);
-  await act();
-  await page.getByRole("alert").filter({ hasText: "不知道是否已经办成" }).first().waitFor();
-  assert.equal(failed, 1);
-  await page.unroute("**/graphql", seam);
-  await act();
-}
 
 async function counter(n) {
   const desk = await open("desk", { as: ["scenic", n], size: "desktop" });
@@ -105,7 +83,7 @@ test("limits by day and a group of which one is given are written in the form, a
   await approved(page);
   await page.getByText("每个人 每天 最多 1 次").waitFor();
   await page.getByText("远帆二选一(次序 5)").waitFor();
-  await readable(page);
+  await accessible(page);
 
   await offerAt(page, "赠送观光车票");
   assert.equal(await scanned(gate.page, "赠送观光车票", 21), APPLIES);
@@ -163,7 +141,7 @@ test("an offer is paused, resumed and ended, and its standard service registered
   await page.getByRole("button", { name: "登记标准服务" }).click();
   const form = page.getByRole("dialog");
   await form.getByLabel("依据的公示或清单").fill("景区服务公示");
-  await readable(page);
+  await accessible(page);
   const save = form.getByRole("button", { name: "保存" });
   await failsOnce(page, () => save.click(), (input) => input.baseline !== undefined);
   await form.waitFor({ state: "hidden" });
@@ -179,7 +157,7 @@ test("an offer is paused, resumed and ended, and its standard service registered
   await act("结束");
   await page.getByText("已结束").first().waitFor();
   assert.equal(await page.getByRole("button", { name: "暂停", exact: true }).count(), 0);
-  await readable(page);
+  await accessible(page);
   assert.deepEqual([...wrong, ...gate.wrong], []);
   await gate.close();
   await close();
@@ -240,7 +218,7 @@ test("a stolen key is reported: whoever uses it is out, its answers are void, an
   await since.press("Enter");
   await page.locator(".el-picker-panel:visible").waitFor({ state: "detached" });
   await dialog.getByLabel("原因").fill("电脑遗失");
-  await readable(page);
+  await accessible(page);
   await failsOnce(page, () => dialog.getByRole("button", { name: "确定" }).click(), (input) => input.since !== undefined);
   await page.getByText("失效密钥 1 把,作废核验 1 次(其中已核销 0 次),通知 1 人。").waitFor();
   await page.getByText("已吊销").first().waitFor();
@@ -257,7 +235,7 @@ test("a stolen key is reported: whoever uses it is out, its answers are void, an
   await page.getByText("第 2 次发送").first().waitFor();
   await page.getByRole("article").filter({ hasText: "第 2 次发送" }).filter({ hasText: "已送达" }).first().waitFor();
   assert.ok(post.heard.length > before);
-  await readable(page);
+  await accessible(page);
   assert.deepEqual([...wrong, ...thief.wrong], []);
   post.close();
   await thief.close();
@@ -285,7 +263,7 @@ test("the sandbox's clock is moved: a code runs out, and another one is answered
   const old = await taken();
   await failsOnce(page, () => page.getByRole("button", { name: "前进 1 天" }).click(), (input) => input.seconds !== undefined);
   await page.getByText("现在是沙箱时间").waitFor();
-  await readable(page);
+  await accessible(page);
   await scan(old);
   await page.getByRole("heading", { name: "请对方刷新信用码,再扫一次" }).waitFor();
   await go(page, "/sandbox");
@@ -335,7 +313,7 @@ test("names that break pages are names; a view that is somebody else's says so; 
   await double.reload();
   await double.getByLabel("新岗位,多个用顿号隔开").waitFor();
   assert.equal(await double.getByText("登录已过期").count(), 0);
-  await readable(double);
+  await accessible(double);
   assert.deepEqual([...wrong, ...gate.wrong], []);
   await gate.close();
   await close();

@@ -1,4 +1,6 @@
-// How a page is held against what people have and write: narrow screens, large letters, and texts made to break it.
+// How a page is held against what people have and write: narrow screens, large letters, texts made to break it, and a
+// network that fails.
+import assert from "node:assert/strict";
 
 /** Marks, quotes, pictures of several signs, another direction of writing, and words that do not end. */
 export const HOSTILE = `<img src=x onerror="document.title='broken'">"'\`{{7*7}}&amp;${"😀"}\u{1F468}\u200D\u{1F469}\u200D\u{1F467} مرحبا \u202Eabc\u202C ${"W".repeat(90)}${"长".repeat(60)}`;
@@ -42,4 +44,20 @@ export async function brokenTexts(page) {
 export async function settled(page) {
   await page.getByRole("heading", { level: 1 }).first().waitFor();
   await page.waitForFunction(() => document.querySelector("main [aria-busy=true]") === null);
+}
+
+/** The next act does not reach the server; the page says so, and does what it is told again. */
+export async function failsOnce(page, act, isIt) {
+  let failed = 0;
+  const seam = async (route) => {
+    if (failed > 0 || !isIt(route.request().postDataJSON()?.variables?.input ?? {})) return route.fallback();
+    failed += 1;
+    return route.abort();
+  };
+  await page.route("**/graphql", seam);
+  await act();
+  await page.getByRole("alert").filter({ hasText: "不知道是否已经办成" }).first().waitFor();
+  assert.equal(failed, 1);
+  await page.unroute("**/graphql", seam);
+  await act();
 }

@@ -128,7 +128,7 @@ test("an offer waits, is judged, is not approved by its author, and is open once
   for (const size of ["desktop", "phone"]) {
     await reviewer.page.setViewportSize(SIZES[size]);
     for (const look of ["light", "dark"]) {
-      await reviewer.page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
+      await reviewer.page.emulateMedia({ colorScheme: look });
       await picture(reviewer.page, `operator-offer-${size}-${look}`);
       await accessible(reviewer.page);
     }
@@ -220,7 +220,7 @@ for (const size of ["desktop", "phone"]) {
       await page.locator("[aria-busy=true]").first().waitFor({ state: "detached" });
       assert.equal(await page.locator("h1").count(), 1, name);
       for (const look of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
+        await page.emulateMedia({ colorScheme: look });
         // A chart is drawn anew in a moment.
         if (name === "overview") await page.waitForTimeout(500);
         await picture(page, `operator-${name}-${size}-${look}`);

@@ -4,31 +4,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { actAs } from "../city.mjs";
 import { accessible, addressOf, closeBrowser, everyLook, open } from "../pages.mjs";
+import { failsOnce } from "./manners.mjs";
 
 test.after(closeBrowser);
 const isNetwork = (text) => /Failed to load resource|ERR_FAILED|WebSocket/.test(text);
-
-/** Readable for everybody, once nothing fades in any more. */
-async function readable(page) {
-  await page.emulateMedia({ reducedMotion: "reduce" });
-  await accessible(page);
-}
-
-/** The next act does not reach the server; the page says so, and does what it is told again. */
-async function failsOnce(page, act, isIt) {
-  let failed = 0;
-  const seam = async (route) => {
-    if (failed > 0 || !isIt(route.request().postDataJSON()?.variables?.input ?? {})) return route.fallback();
-    failed += 1;
-    return route.abort();
-  };
-  await page.route("**/graphql", seam);
-  await act();
-  await page.getByRole("alert").filter({ hasText: "不知道是否已经办成" }).first().waitFor();
-  assert.equal(failed, 1);
-  await page.unroute("**/graphql", seam);
-  await act();
-}
 
 test("a right is asked for, refused with a reason, asked for again, and granted", async () => {
   const { page, wrong, close } = await open("desk", { as: ["representative", 55], size: "desktop", allowed: isNetwork });
@@ -56,7 +35,7 @@ test("a right is asked for, refused with a reason, asked for again, and granted"
   await page.reload();
   await mine.getByText("未获准").waitFor();
   await mine.getByText("材料没有说明用途").waitFor();
-  await readable(page);
+  await accessible(page);
   await ask();
   await page.getByRole("button", { name: "提交申请" }).click();
   await mine.getByText("等待答复").waitFor();
@@ -133,7 +112,7 @@ test("an application is sent back with a reason, and handed in again", async () 
 
   await page.locator("[aria-current=step]", { hasText: "填写申请" }).waitFor();
   await page.getByText("退回的原因: 执照看不清, 请重新上传").waitFor();
-  await readable(page);
+  await accessible(page);
   await hand.click();
   await page.locator("[aria-current=step]", { hasText: "等待审核" }).waitFor();
   assert.deepEqual([...wrong, ...one.wrong, ...two.wrong], []);
@@ -155,7 +134,7 @@ test("whoever confirms a merge sees whom it is about, and the proof names its ru
   await everyLook(page, "operator-merge");
   await page.goto(addressOf("operator", "/proof"));
   await page.getByText("L10 贷款", { exact: false }).first().waitFor();
-  await readable(page);
+  await accessible(page);
   assert.deepEqual(wrong, []);
   await close();
 });

@@ -100,7 +100,6 @@ test("a repair is applied for, fails, is sent, is refused, and is granted on app
 
 test("a complaint is written with the keyboard alone, and taken back", async () => {
   const { page, wrong, close } = await open("citizen", { as: ["citizen", 24], view: "/cases", allowed: isNetwork });
-  await page.emulateMedia({ reducedMotion: "reduce" });
   const at = async (name) => {
     for (let steps = 0; steps < 30; steps += 1) {
       await page.keyboard.press("Tab");
