@@ -117,10 +117,10 @@ class Uploads:
                 piece=PIECE,
                 batch_id=batch_id,
             )
-            is_kept = state.files is not None and summary.quarantined > 0
-            if state.files is not None and is_kept:
-                await keep_quarantine(state.database, state.files, batch_id, back)
-        return Response(_told(batch_id, summary, is_kept=is_kept), media_type="application/json")
+            files = state.files if summary.quarantined else None
+            if files is not None:
+                await keep_quarantine(state.database, files, batch_id, back)
+        return Response(_told(batch_id, summary, is_kept=files is not None), media_type="application/json")
 
     async def _check_still(self, claims: Claims) -> None:
         """Raises `Unauthenticated` where the right ended while the file was on its way."""
